@@ -1,0 +1,63 @@
+# Each target prints what it does; `make` alone lists them. Everything happens inside .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.13.0
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help test test-torch book lint results lock clean
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "== creating .venv from requirements.lock (the first time takes a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: .venv/ready ## run the tests on TensorFlow, then on JAX
+	@echo "== tests on TensorFlow"
+	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	@echo "== tests on JAX"
+	@KERAS_BACKEND=jax JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not tensorflow_only"
+
+# PyTorch comes as a CPU build or as a CUDA build with the same number, so no hash can stand for it in the lock;
+# the four small packages that it needs are there.
+test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all three backends
+	@echo "== installing $(TORCH)"
+	@$(BIN)/pip install --quiet --no-deps "$(TORCH)"
+	@echo "== tests on PyTorch"
+	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only"
+	@echo "== PyTorch as an oracle for TensorFlow, and equal noise on all three backends"
+	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py
+
+# jupyter-cache looks at a page's own cells only, so the cache is dropped whenever code that the pages import changes.
+SOURCES = $(shell find keras_rectifiers book/reruns -name '*.py' | sort) requirements.lock
+book: .venv/ready ## run every chapter and build the HTML pages
+	@mkdir -p book/_build
+	@cat $(SOURCES) | cksum > book/_build/sources.now
+	@cmp -s book/_build/sources.now book/_build/sources || { \
+	    echo "== the code changed: dropping the cached runs of the chapters"; rm -rf book/_build/.jupyter_cache; }
+	@mv book/_build/sources.now book/_build/sources
+	@echo "== running the chapters and building the pages"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow $(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet book
+	@echo "The book is at $(CURDIR)/book/_build/html/index.html"
+
+lint: .venv/ready ## check style and types
+	@echo "== ruff and mypy"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
+	@echo "== recording the experiments in book/results and the best networks in savedmodels"
+	@cd book && ../$(BIN)/python -m reruns rectifiers --scale paper
+
+lock: .venv/ready ## write requirements.lock anew from pyproject.toml
+	@echo "== resolving"
+	@printf 'filelock\nfsspec\nnetworkx\nsympy\n' | $(BIN)/uv pip compile pyproject.toml - --universal --upgrade \
+	    --generate-hashes --extra book --extra test --extra dev --no-header --no-emit-index-url --no-annotate \
+	    --quiet --output-file requirements.lock
+
+clean: ## remove .venv and everything that was built
+	@echo "== removing .venv and book/_build"
+	@rm -rf .venv book/_build

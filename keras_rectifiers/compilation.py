@@ -1,0 +1,170 @@
+"""Floor 1: how a kernel is compiled on each backend, and when it is not.
+
+A kernel is a pair of pure functions in `keras.ops`: the formula and its gradient. On TensorFlow each becomes one
+`tf.function(jit_compile=True)`, on JAX one `jax.jit`; PyTorch runs the plain operations.
+
+The compiled form runs when TensorFlow is eager or the caller says `training=True`. Any other TensorFlow graph gets
+plain operations, so that an exported SavedModel carries no must-compile function (TensorFlow Serving refuses those
+unless it is started with a flag, and ONNX export writes an invalid file without saying so).
+"""
+
+import contextlib
+import contextvars
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+Shape = tuple[int | None, ...]
+
+_PLAIN: contextvars.ContextVar[bool] = contextvars.ContextVar("keras_rectifiers_plain", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Emit plain operations inside this context, whatever `training` says.
+
+    For the export of models that call a layer with `training=True`.
+
+    Example:
+
+    >>> from keras_rectifiers import compilation
+    >>> with compilation.plain():
+    ...     compilation.compiles(training=True)
+    False
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def compiles(training: bool | None) -> bool:
+    """Tell whether a kernel called now, with this `training`, runs compiled."""
+    if _PLAIN.get():
+        return False
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return training is True or tf.executing_eagerly()
+    return keras.backend.backend() == "jax"
+
+
+class Kernel:
+    """A formula and its gradient, compiled where that pays.
+
+    The backward pass keeps the inputs and nothing else. Half-precision inputs are widened to float32 inside the kernel
+    and the results narrowed again: under XLA this moves no extra byte, and each value is rounded once.
+
+    Args:
+        formula: `formula(*inputs, **static) -> output`, in `keras.ops`; its keyword-only arguments are compile-time
+            constants.
+        gradient: `gradient(upstream, *inputs, **static) -> tuple`, one entry an input, `None` for an integer one.
+        output_shape: `output_shape(shape_of_first_input, **static) -> shape`; the same shape when left out.
+        exact: the formula only selects and negates, so that half precision needs no widening.
+    """
+
+    def __init__(
+        self,
+        formula: Callable[..., Tensor],
+        gradient: Callable[..., tuple],
+        *,
+        output_shape: Callable[..., Shape] | None = None,
+        exact: bool = False,
+    ) -> None:
+        self.formula = formula
+        self.gradient = gradient
+        self.output_shape = output_shape or (lambda shape, **static: shape)
+        self.exact = exact
+        self._compiled: dict[tuple[int, ...], tuple[Callable, Callable]] = {}
+
+    def __call__(self, *inputs: Tensor, training: bool | None = None, **static: Any) -> Tensor:
+        inputs = tuple(_tensor(value) for value in inputs)
+        # Asked once, so that the gradient of an exported graph is as plain as the graph.
+        forward, backward = self._forward, self._backward
+        if compiles(training):
+            forward, backward = self.compiled(tuple(len(value.shape) for value in inputs))
+
+        @ops.custom_gradient
+        def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
+            def gradient(*args: Tensor, upstream: Tensor = None) -> tuple:
+                g = upstream if upstream is not None else args[-1]
+                slopes = backward(g, *arguments, **static)
+                return tuple(_with_shape(d, a.shape) for d, a in zip(slopes, arguments, strict=True))
+
+            output = forward(*arguments, **static)
+            return _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static)), gradient
+
+        return differentiable(*inputs)
+
+    def compiled(self, ranks: tuple[int, ...]) -> tuple[Callable, Callable]:
+        """Return the compiled formula and gradient for inputs of these ranks."""
+        # One pair for each: TensorFlow retraces for a second shape with the sizes that differ unknown, but for a
+        # second rank with the rank unknown, and then no formula could ask for an axis.
+        if ranks not in self._compiled:
+            constants = _keyword_only(self.formula)
+            self._compiled[ranks] = _compile(self._forward, constants), _compile(self._backward, constants)
+        return self._compiled[ranks]
+
+    def _forward(self, *inputs: Tensor, **static: Any) -> Tensor:
+        return _cast(self.formula(*self._widened(inputs), **static), inputs[0].dtype)
+
+    def _backward(self, g: Tensor, *inputs: Tensor, **static: Any) -> tuple:
+        slopes = self.gradient(*self._widened((g, *inputs)), **static)
+        return tuple(None if d is None else _cast(d, x.dtype) for d, x in zip(slopes, inputs, strict=True))
+
+    def _widened(self, values: tuple) -> tuple:
+        return values if self.exact else _widened(values)
+
+
+def wide(*dtypes: Any) -> str:
+    """Return float64 if any of the dtypes is float64, else float32: what the formulas compute in."""
+    # Not keras.backend.result_type: on JAX it narrows float64 even where JAX has it enabled.
+    return "float64" if "float64" in map(keras.backend.standardize_dtype, dtypes) else "float32"
+
+
+def _compile(function: Callable, constants: tuple[str, ...]) -> Callable:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True, reduce_retracing=True, autograph=False)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function, static_argnames=constants)
+    return function
+
+
+def _tensor(value: Any) -> Tensor:
+    # TensorFlow's custom gradients refuse variables, and Keras's conversion hands a variable on as it is.
+    value = ops.convert_to_tensor(value.value if isinstance(value, keras.Variable) else value)
+    return value.read_value() if hasattr(value, "read_value") else value
+
+
+def _keyword_only(function: Callable) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def _with_shape(value: Tensor, shape: Any) -> Tensor:
+    # A tf.function that was traced for any batch size forgets its sizes; convolutions downstream need them.
+    if value is not None and hasattr(value, "set_shape"):
+        value.set_shape(shape)
+    return value
+
+
+def _widened(values: tuple) -> tuple:
+    """Bring the floating-point values to one dtype, float32 or wider."""
+    dtypes = [keras.backend.standardize_dtype(value.dtype) for value in values]
+    floating = [dtype for dtype in dtypes if keras.backend.is_float_dtype(dtype)]
+    dtype_of_all = wide(*floating)
+    return tuple(_cast(v, dtype_of_all) if dtype in floating else v for v, dtype in zip(values, dtypes, strict=True))
+
+
+def _cast(value: Tensor, dtype: Any) -> Tensor:
+    dtype = keras.backend.standardize_dtype(dtype)
+    return value if keras.backend.standardize_dtype(value.dtype) == dtype else ops.cast(value, dtype)

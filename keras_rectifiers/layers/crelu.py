@@ -1,0 +1,127 @@
+"""CReLU, the concatenated rectifier."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Kernel, Shape, Tensor
+
+
+def _formula(x: Tensor, *, axis: int) -> Tensor:
+    # The comparisons are written so that NaN fails them and stays.
+    return ops.concatenate([ops.where(x <= 0, 0.0, x), ops.where(x >= 0, 0.0, -x)], axis=axis)
+
+
+def _gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
+    # x > 0: the first half's gradient;  x < 0: minus the second half's;  x = 0: neither's.
+    of_positive, of_negative = _halves(g, axis)
+    return (ops.where(x > 0, of_positive, ops.where(x < 0, -of_negative, 0.0)),)
+
+
+def _halves(g: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    width = ops.shape(g)[axis] // 2
+    before = (slice(None),) * axis
+    return g[(*before, slice(None, width))], g[(*before, slice(width, None))]
+
+
+def _doubled(shape: Shape, *, axis: int) -> Shape:
+    width = shape[axis]
+    return (*shape[:axis], None if width is None else 2 * width, *shape[axis + 1 :])
+
+
+_kernel = Kernel(_formula, _gradient, output_shape=_doubled, exact=True)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
+    r"""Concatenated rectifier, the functional form of `CReLU`.
+
+    $$\rho(x) = (\max(0, x), \max(0, -x))$$
+
+    It doubles the width, so `Activation(crelu)` would report a wrong shape: use the layer in models.
+
+    Args:
+        x: float tensor of any shape but a scalar's.
+        axis: the axis along which the halves are joined, and which doubles.
+        training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
+            operations.
+
+    Returns:
+        A tensor of the dtype of `x`, twice as wide along `axis`: first all positive parts, then all negative ones.
+
+    Raises:
+        ValueError: if `axis` is out of range or `x` is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.crelu(np.array([[3.0, -2.0]], "float32"))
+    >>> [float(v) for v in y[0]]
+    [3.0, 0.0, 0.0, 2.0]
+
+    Reference: Shang, Sohn, Almeida and Lee 2016, definition 2.1.
+    """
+    x = checks.tensor(x, owner="crelu")
+    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`crelu`", batch=False)
+    return _kernel(x, axis=axis, training=training)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class CReLU(keras.layers.Layer):
+    r"""Concatenated rectifier: the positive and the negative part side by side.
+
+    $$\rho(x) = (\max(0, x), \max(0, -x))$$
+
+    The parts recombine to x and have its norm. At exactly 0 both derivatives are 0.
+
+    Args:
+        axis: the axis along which the halves are joined, not the batch axis; -1 for channels last, 1 for channels
+            first.
+
+    Input: a float tensor of any rank. Output: twice as wide along `axis`; an unknown width stays unknown. A mask
+    passes through, and is doubled with the axis where it covers it.
+
+    Raises:
+        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import CReLU
+    >>> y = CReLU()(np.array([[3.0, -2.0]], "float32"))
+    >>> [float(v) for v in y[0]]
+    [3.0, 0.0, 0.0, 2.0]
+
+    Reference: Shang, Sohn, Almeida and Lee 2016, definition 2.1.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = checks.integer("axis", axis)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        checks.axis(self.axis, len(input_shape), owner="CReLU")
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return crelu(x, self.axis, training=training)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        axis = checks.axis(self.axis, len(inputs.shape), owner="CReLU")
+        if previous_mask is None or axis >= len(previous_mask.shape):
+            return previous_mask
+        return ops.concatenate([previous_mask, previous_mask], axis=axis)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        axis = checks.axis(self.axis, len(input_shape), owner="CReLU")
+        return _doubled(tuple(input_shape), axis=axis)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}

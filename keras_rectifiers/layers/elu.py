@@ -1,0 +1,102 @@
+"""ELU, the exponential linear unit."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Kernel, Tensor
+
+
+def _formula(x: Tensor, *, alpha: float) -> Tensor:
+    # x > 0: x
+    # else:  alpha (e^x - 1)
+    # The inner where keeps expm1 from overflowing on the branch not taken; expm1 is accurate near 0.
+    return ops.where(x > 0, x, alpha * ops.expm1(ops.where(x > 0, 0.0, x)))
+
+
+def _gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
+    return (g * ops.where(x > 0, 1.0, alpha * ops.exp(ops.where(x > 0, 0.0, x))),)
+
+
+_kernel = Kernel(_formula, _gradient)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
+    r"""Exponential linear unit, the functional form of `ELU`.
+
+    $$f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1)$$
+
+    Args:
+        x: float tensor of any shape.
+        alpha: minus the value reached at minus infinity, not negative.
+        training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
+            operations.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: if `alpha` is negative or not finite, or `x` is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.elu(np.array([-1.0, 0.0, 2.0], "float32"))
+    >>> [round(float(v), 4) for v in y]
+    [-0.6321, 0.0, 2.0]
+
+    Reference: Clevert, Unterthiner and Hochreiter 2016, equation 15.
+    """
+    alpha = checks.number("alpha", alpha, least=0.0)
+    return _kernel(checks.tensor(x, owner="elu"), alpha=alpha, training=training)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class ELU(keras.layers.Layer):
+    r"""Exponential linear unit: the identity above zero, a saturating exponential below.
+
+    $$f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1), \qquad
+      f'(x) = 1 \text{ if } x > 0, \text{ else } f(x) + \alpha$$
+
+    At exactly 0 the derivative is that of the negative branch, alpha. Accurate near zero on every path.
+
+    Args:
+        alpha: minus the value reached at minus infinity, not negative; 1 as in the paper. With 0 the unit is ReLU.
+
+    Input and output: float tensors of one shape, any rank. A mask passes through.
+
+    Raises:
+        ValueError: if `alpha` is negative or not finite, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import ELU
+    >>> y = ELU(alpha=2.0)(np.array([[-1.0, 0.0, 2.0]], "float32"))
+    >>> [round(float(v), 4) for v in y[0]]
+    [-1.2642, 0.0, 2.0]
+
+    Reference: Clevert, Unterthiner and Hochreiter 2016, equation 15.
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = checks.number("alpha", alpha, least=0.0)
+        self.supports_masking = True
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return elu(x, self.alpha, training=training)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "alpha": self.alpha}

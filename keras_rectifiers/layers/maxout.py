@@ -1,0 +1,172 @@
+"""Maxout, the maximum over groups of units."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Kernel, Shape, Tensor
+
+GROUPINGS = ("contiguous", "interleaved")
+
+
+def _piece(x: Tensor, k: int, pieces: int, axis: int, grouping: str) -> Tensor:
+    """Return piece k of every unit: each pieces-th entry of contiguous groups, one block of interleaved ones."""
+    units = ops.shape(x)[axis] // pieces
+    own = slice(k, None, pieces) if grouping == "contiguous" else slice(k * units, (k + 1) * units)
+    return x[(*(slice(None),) * axis, own)]
+
+
+def _formula(x: Tensor, *, pieces: int, axis: int, grouping: str) -> Tensor:
+    largest = _piece(x, 0, pieces, axis, grouping)
+    for k in range(1, pieces):
+        piece = _piece(x, k, pieces, axis, grouping)
+        # A NaN compares false with everything: the second test lets it win, and nothing replaces it.
+        wins = ops.logical_or(piece > largest, piece != piece)
+        largest = ops.where(wins, piece, largest)
+    return largest
+
+
+def _gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) -> tuple:
+    largest = _formula(x, pieces=pieces, axis=axis, grouping=grouping)
+    free = ops.ones_like(largest, dtype="bool")
+    slopes = []
+    for k in range(pieces):
+        first = ops.logical_and(free, _piece(x, k, pieces, axis, grouping) == largest)
+        free = ops.logical_and(free, ops.logical_not(first))
+        slopes.append(ops.where(first, g, 0.0))
+    if grouping == "interleaved":
+        return (ops.concatenate(slopes, axis=axis),)
+    return (ops.reshape(ops.stack(slopes, axis=axis + 1), ops.shape(x)),)
+
+
+def _reduced(shape: Shape, *, pieces: int, axis: int, grouping: str) -> Shape:
+    width = shape[axis]
+    return (*shape[:axis], None if width is None else width // pieces, *shape[axis + 1 :])
+
+
+_kernel = Kernel(_formula, _gradient, output_shape=_reduced, exact=True)
+
+
+def _checked_width(width: int | None, pieces: int, *, owner: str) -> None:
+    if width is None or width % pieces:
+        raise ValueError(
+            f"{owner} expected an axis of known size that its {pieces} pieces divide. "
+            f"Received: size {width} for pieces={pieces}"
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def maxout(
+    x: Tensor, pieces: int = 2, axis: int = -1, grouping: str = "contiguous", training: bool | None = None
+) -> Tensor:
+    r"""Maximum over groups of units, the functional form of `Maxout`.
+
+    $$h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
+      \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M$$
+
+    It narrows its input, so `Activation(maxout)` would report a wrong shape: use the layer in models.
+
+    Args:
+        x: float tensor of any shape but a scalar's.
+        pieces: K, how many entries of `axis` make a unit; at least 1.
+        axis: the axis that is divided; its size must be known and a multiple of `pieces`.
+        grouping: `"contiguous"` or `"interleaved"`.
+        training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
+            operations.
+
+    Returns:
+        A tensor of the dtype of `x`, `pieces` times narrower along `axis`.
+
+    Raises:
+        ValueError: if an argument is none of the above or `x` is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.maxout(np.array([[1.0, 5.0, 4.0, 2.0]], "float32"), pieces=2)
+    >>> [float(v) for v in y[0]]
+    [5.0, 4.0]
+
+    Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
+    """
+    x = checks.tensor(x, owner="maxout")
+    pieces = checks.integer("pieces", pieces, least=1)
+    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`maxout`", batch=False)
+    checks.choice("grouping", grouping, GROUPINGS)
+    _checked_width(x.shape[axis], pieces, owner="`maxout`")
+    return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class Maxout(keras.layers.Layer):
+    r"""Maximum over groups of `pieces` units of an axis; it has no weights.
+
+    $$h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
+      \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M$$
+
+    After a convolution with M K filters this is the paper's convolutional maxout. The first largest piece of a unit
+    takes its whole gradient; a NaN goes through and takes none.
+
+    Args:
+        pieces: K, how many entries of `axis` make a unit; at least 1.
+        axis: the axis that is divided, not the batch axis; -1 for channels last, 1 for channels first.
+        grouping: `"contiguous"` takes neighbours together, as the paper and tf.contrib do; `"interleaved"` takes
+            every M-th entry, as TensorFlow Addons did, so that its weights can be used.
+
+    Input: a float tensor of any rank. Output: `pieces` times narrower along `axis`. A mask passes through unless it
+    covers `axis`.
+
+    Raises:
+        ValueError: if an argument is none of the above, the size of `axis` is unknown or no multiple of `pieces`, a
+            mask covers `axis`, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import Maxout
+    >>> x = np.array([[1.0, 5.0, 4.0, 2.0]], "float32")
+    >>> [float(v) for v in Maxout(pieces=2)(x)[0]]
+    [5.0, 4.0]
+    >>> [float(v) for v in Maxout(pieces=2, grouping="interleaved")(x)[0]]
+    [4.0, 5.0]
+
+    Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
+    """
+
+    def __init__(self, pieces: int = 2, axis: int = -1, grouping: str = "contiguous", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pieces = checks.integer("pieces", pieces, least=1)
+        self.axis = checks.integer("axis", axis)
+        self.grouping = checks.choice("grouping", grouping, GROUPINGS)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
+        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return maxout(x, self.pieces, self.axis, self.grouping, training=training)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
+        if previous_mask is not None and axis < len(previous_mask.shape):
+            raise ValueError(
+                "Maxout expected an axis that no mask covers: the maximum would mix masked and unmasked steps. "
+                f"Received: axis={self.axis} for a mask of shape {tuple(previous_mask.shape)}"
+            )
+        return previous_mask
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
+        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
+        return _reduced(tuple(input_shape), pieces=self.pieces, axis=axis, grouping=self.grouping)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "pieces": self.pieces, "axis": self.axis, "grouping": self.grouping}

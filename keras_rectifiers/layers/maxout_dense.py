@@ -1,0 +1,128 @@
+"""MaxoutDense, the fully connected layer of the maxout paper."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.layers.maxout import maxout
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class MaxoutDense(keras.layers.Layer):
+    r"""Dense layer whose every unit is the largest of `pieces` affine maps.
+
+    $$h(x)_i = \max_{k < K} \left( x^\top W_{ik} + b_{ik} \right)$$
+
+    One unit approximates any convex function of its input. The kernel is a matrix of shape (inputs, units * pieces),
+    a unit's pieces in neighbouring columns, so that `keras.constraints.MaxNorm(axis=0)` bounds each column as in the
+    paper and initializers see the fan-in of a Dense layer. At a tie the first largest piece takes the gradient.
+
+    Args:
+        units: M, how many units; at least 1.
+        pieces: K, how many affine maps a unit; at least 1 (1 is an ordinary linear layer).
+        use_bias: whether each affine map has a bias.
+        kernel_initializer: Keras's default for Dense, `"glorot_uniform"`; the paper's own runs used
+            `keras.initializers.RandomUniform(-0.005, 0.005)`.
+        bias_initializer: zeros.
+        kernel_regularizer, bias_regularizer: none, or what `keras.regularizers.get` takes.
+        kernel_constraint, bias_constraint: none, or what `keras.constraints.get` takes; the paper's is
+            `keras.constraints.MaxNorm(1.9365, axis=0)`.
+
+    Input: a float tensor (batch, ..., inputs). Output: (batch, ..., units). A mask passes through.
+
+    Raises:
+        ValueError: if an argument is none of the above, the input has no feature axis or one of unknown size, or the
+            input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import MaxoutDense
+    >>> layer = MaxoutDense(1, pieces=2)
+    >>> layer.build((None, 1))
+    >>> layer.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])  # max(x, -x) is the absolute value
+    >>> [float(v) for v in layer(np.array([[-3.0], [2.0]], "float32"))[:, 0]]
+    [3.0, 2.0]
+
+    Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int = 2,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = checks.integer("units", units, least=1)
+        self.pieces = checks.integer("pieces", pieces, least=1)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                "MaxoutDense expected an input of shape (batch, ..., inputs) with a known number of inputs. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.units * self.pieces),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units * self.pieces,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        checks.floating(x, owner="MaxoutDense")
+        pre_activation = ops.matmul(x, self.kernel)
+        if self.bias is not None:
+            pre_activation = ops.add(pre_activation, self.bias)
+        return maxout(pre_activation, self.pieces, training=training)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*tuple(input_shape)[:-1], self.units)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "pieces": self.pieces,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }

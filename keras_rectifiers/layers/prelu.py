@@ -1,0 +1,197 @@
+"""PReLU, the rectifier whose negative slope is learned."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Kernel, Tensor, wide
+
+
+def _formula(x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> Tensor:
+    # x > 0: x
+    # else:  slope x        (not max(x, slope x): a learned slope may exceed 1)
+    return ops.where(x > 0, x, slope * x)
+
+
+def _gradient(g: Tensor, x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> tuple:
+    # A slope's gradient is the sum of g min(x, 0) over every place that shares it.
+    of_slope = ops.sum(g * ops.where(x > 0, 0.0, x), axis=shared, keepdims=True)
+    return g * ops.where(x > 0, 1.0, slope), ops.reshape(of_slope, ops.shape(slope))
+
+
+_kernel = Kernel(_formula, _gradient)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tensor:
+    r"""Rectifier with a given negative slope, the functional form of `PReLU`.
+
+    $$f(x) = \max(0, x) + a \min(0, x)$$
+
+    Args:
+        x: float tensor of any shape.
+        slope: a, a number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into it,
+            and are summed in float32 or wider.
+        training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
+            operations.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: if `slope` does not broadcast to the shape of `x`, or `x` is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.prelu(np.array([-2.0, 0.0, 3.0], "float32"), slope=0.25)
+    >>> [float(v) for v in y]
+    [-0.5, 0.0, 3.0]
+
+    Reference: He, Zhang, Ren and Sun 2015, equation 1.
+    """
+    x = checks.tensor(x, owner="prelu")
+    if not hasattr(slope, "dtype"):
+        slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
+    return _kernel(x, slope, shared=_shared(tuple(x.shape), tuple(slope.shape)), training=training)
+
+
+def _shared(shape: tuple, slope_shape: tuple) -> tuple[int, ...]:
+    """Return the axes of the input along which one slope serves every element."""
+    missing = len(shape) - len(slope_shape)
+    aligned = (1,) * missing + slope_shape
+    if missing < 0 or any(a not in (1, None, n) and n is not None for a, n in zip(aligned, shape, strict=True)):
+        raise ValueError(
+            "`prelu` expected a slope that broadcasts to the shape of the input. "
+            f"Received: slope of shape {slope_shape} for an input of shape {shape}"
+        )
+    return tuple(axis for axis, size in enumerate(aligned) if size == 1)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class PReLU(keras.layers.Layer):
+    r"""Parametric rectifier: the slope below zero is a weight.
+
+    $$f(x) = \max(0, x) + a \min(0, x), \qquad
+      \partial f / \partial a = \min(0, x), \text{ summed over all that share } a$$
+
+    At exactly 0 the derivative is that of the negative branch, a. By default the paper's rule: one slope a channel,
+    starting at 0.25, and no weight decay on it (decay would pull the unit towards ReLU).
+
+    Args:
+        alpha_initializer: initializer of the slopes; a constant 0.25.
+        alpha_regularizer: regularizer of the slopes; none.
+        alpha_constraint: constraint on the slopes; none.
+        shared_axes: `"spatial"` shares one slope along every axis but the batch's and the channel's; a list of axes
+            shares along those, negative ones counted from the back; `None` gives each element its own, as Keras's
+            PReLU does.
+        data_format: `"channels_last"` or `"channels_first"`: where `shared_axes="spatial"` finds the channels;
+            Keras's setting when left out.
+
+    Input and output: float tensors of one shape, any rank. A mask passes through.
+
+    Raises:
+        ValueError: if an argument is none of the above, a shared axis is out of range, the size of an axis that is
+            not shared is unknown, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import PReLU
+    >>> layer = PReLU()
+    >>> y = layer(np.array([[-2.0, 0.0, 3.0]], "float32"))
+    >>> [float(v) for v in y[0]]
+    [-0.5, 0.0, 3.0]
+    >>> PReLU(shared_axes=[-3, -2]).compute_output_shape((None, 32, 32, 64))
+    (None, 32, 32, 64)
+
+    Reference: He, Zhang, Ren and Sun 2015, equations 1 to 4.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = 0.25,
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: str | int | Sequence[int] | None = "spatial",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(alpha_initializer, int | float) and not isinstance(alpha_initializer, bool):
+            alpha_initializer = keras.initializers.Constant(checks.number("alpha_initializer", alpha_initializer))
+        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
+        self.alpha_constraint = keras.constraints.get(alpha_constraint)
+        self.shared_axes = _checked_axes(shared_axes)
+        self.data_format = checks.choice(
+            "data_format",
+            data_format or keras.config.image_data_format(),
+            ("channels_last", "channels_first"),
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        shared = self._shared_axes(len(input_shape))
+        own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
+        unknown = [axis for axis in own if input_shape[axis] is None]
+        if unknown:
+            raise ValueError(
+                f"PReLU expected a known size on every axis that has slopes of its own; add axes {unknown} to "
+                f"`shared_axes` or give their size. Received: input_shape={tuple(input_shape)}"
+            )
+        self.alpha = self.add_weight(
+            name="alpha",
+            shape=tuple(input_shape[axis] if axis in own else 1 for axis in range(1, len(input_shape))),
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+            # The kernel widens half-precision inputs, so the slopes' gradients are summed in float32.
+            autocast=False,
+        )
+        # Without it a layer of one channel would broadcast a wider slope and change the width.
+        self.input_spec = keras.InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in own})
+
+    def _shared_axes(self, rank: int) -> set[int]:
+        if self.shared_axes is None:
+            return set()
+        if self.shared_axes == "spatial":
+            channel = 1 if self.data_format == "channels_first" else rank - 1
+            return set(range(1, rank)) - {channel}
+        return {checks.axis(axis, rank, owner="PReLU's shared_axes") for axis in self.shared_axes}
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return prelu(x, self.alpha, training=training)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+            "data_format": self.data_format,
+        }
+
+
+def _checked_axes(shared_axes: Any) -> Any:
+    if shared_axes is None or shared_axes == "spatial":
+        return shared_axes
+    if isinstance(shared_axes, str):
+        raise ValueError(
+            'Argument `shared_axes` must be "spatial", None or a list of integers. '
+            f"Received: shared_axes={shared_axes!r}"
+        )
+    several = shared_axes if isinstance(shared_axes, Sequence) else [shared_axes]
+    return [checks.integer("shared_axes", axis) for axis in several]

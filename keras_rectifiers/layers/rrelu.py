@@ -1,0 +1,182 @@
+"""RReLU, the rectifier whose negative slope is drawn at random while training."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks, noise
+from keras_rectifiers.compilation import Kernel, Tensor
+
+VARIABLES = ("divisor", "slope")
+
+
+def _slopes(x: Tensor, key: Tensor, lower: float, upper: float, uniform_in: str) -> Tensor:
+    u = noise.uniform(ops.shape(x), key, x.dtype)
+    if uniform_in == "slope":
+        return lower + u * (upper - lower)
+    least, most = 1.0 / upper, 1.0 / lower
+    return 1.0 / (least + u * (most - least))
+
+
+def _formula(x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> Tensor:
+    # x > 0: x
+    # else:  slope x, the slope drawn for this element from its index and the key
+    return ops.where(x > 0, x, x * _slopes(x, key, lower, upper, uniform_in))
+
+
+def _gradient(g: Tensor, x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> tuple:
+    # The slopes are drawn again, not stored: a hash costs less than reading a tensor back.
+    return ops.where(x > 0, g, g * _slopes(x, key, lower, upper, uniform_in)), None
+
+
+def _leaky_formula(x: Tensor, *, slope: float) -> Tensor:
+    return ops.where(x > 0, x, slope * x)
+
+
+def _leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
+    return (ops.where(x > 0, g, slope * g),)
+
+
+_kernel = Kernel(_formula, _gradient)
+_leaky_kernel = Kernel(_leaky_formula, _leaky_gradient)
+
+
+def _checked_slopes(lower: float, upper: float, uniform_in: str) -> tuple[float, float]:
+    checks.choice("uniform_in", uniform_in, VARIABLES)
+    lower = checks.number("lower", lower, above=0.0) if uniform_in == "divisor" else checks.number("lower", lower)
+    upper = checks.number("upper", upper)
+    if lower > upper:
+        raise ValueError(
+            f"Arguments `lower` and `upper` must be slopes with lower <= upper. Received: lower={lower}, upper={upper}"
+        )
+    return lower, upper
+
+
+def _inference_slope(lower: float, upper: float, uniform_in: str) -> float:
+    return (lower + upper) / 2 if uniform_in == "slope" else 2 / (1 / lower + 1 / upper)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def rrelu(
+    x: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    uniform_in: str = "divisor",
+    seed: int | keras.random.SeedGenerator | None = None,
+    training: bool | None = None,
+) -> Tensor:
+    r"""Randomized leaky rectifier, the functional form of `RReLU`.
+
+    $$f(x) = x \text{ if } x > 0, \text{ else } a x, \quad 1/a \sim U(1/u, 1/l) \text{ or } a \sim U(l, u)$$
+
+    Args:
+        x: float tensor of any shape.
+        lower, upper: l and u, the smallest and the largest slope.
+        uniform_in: `"divisor"` or `"slope"`: which of 1/a and a is uniform.
+        seed: an integer draws the same slopes at every call, a `keras.random.SeedGenerator` new ones; needed with
+            `training=True`.
+        training: `True` draws the slopes, one an element. Otherwise, and so in `Activation(rrelu)`, the slope is the
+            fixed one of inference.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: if an argument is none of the above, `training` is `True` without a seed, or `x` is not
+            floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.rrelu(np.array([-5.5, 0.0, 2.0], "float32"))
+    >>> [round(float(v), 6) for v in y]
+    [-1.0, 0.0, 2.0]
+
+    Reference: Xu, Wang, Chen and Li 2015, equations 3 to 5.
+    """
+    x = checks.tensor(x, owner="rrelu")
+    lower, upper = _checked_slopes(lower, upper, uniform_in)
+    if training is not True:
+        return _leaky_kernel(x, slope=_inference_slope(lower, upper, uniform_in), training=training)
+    key = noise.seeded_key(seed, owner="rrelu")
+    return _kernel(x, key, lower=lower, upper=upper, uniform_in=uniform_in, training=training)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class RReLU(keras.layers.Layer):
+    r"""Randomized leaky rectifier: the slope below zero is drawn at random for each element while training.
+
+    $$f(x) = x \text{ if } x > 0, \text{ else } a x$$
+
+    The default is the paper's rule: the divisor 1/a is uniform on [3, 8] while training, and inference divides by
+    the mean divisor 5.5. (Not the mean slope, which is ln(8/3)/5 = 0.196.) At exactly 0 the derivative is that of
+    the negative branch, the slope.
+
+    Args:
+        lower, upper: the smallest and the largest slope, 1/8 and 1/3 as in the paper.
+        uniform_in: `"divisor"`: 1/a is uniform on [1/upper, 1/lower] and inference divides by the interval's middle,
+            the paper's rule; both bounds must be above 0. `"slope"`: a is uniform on [lower, upper] and inference
+            multiplies by its middle, the rule of PyTorch and TensorFlow Addons.
+        seed: None or an integer in [0, 2**31). The generator's state is saved with the model's weights; under a
+            distribution strategy each replica draws its own noise.
+
+    Input and output: float tensors of one shape, any rank. A mask passes through.
+
+    Raises:
+        ValueError: if an argument is none of the above, `lower` exceeds `upper`, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import RReLU
+    >>> layer = RReLU(seed=7)
+    >>> x = np.array([[-5.5, 0.0, 2.0]], "float32")
+    >>> [round(float(v), 6) for v in layer(x)[0]]
+    [-1.0, 0.0, 2.0]
+    >>> bool(-5.5 / 3 <= float(layer(x, training=True)[0, 0]) <= -5.5 / 8)
+    True
+
+    Reference: Xu, Wang, Chen and Li 2015, equations 3 to 5.
+    """
+
+    def __init__(
+        self,
+        lower: float = 1 / 8,
+        upper: float = 1 / 3,
+        uniform_in: str = "divisor",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lower, self.upper = _checked_slopes(lower, upper, uniform_in)
+        self.uniform_in = uniform_in
+        self.seed = checks.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.supports_masking = True
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return rrelu(x, self.lower, self.upper, self.uniform_in, seed=self.seed_generator, training=training)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def save_own_variables(self, store: Any) -> None:
+        noise.save_state(self.seed_generator, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        noise.load_state(self.seed_generator, store)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "lower": self.lower,
+            "upper": self.upper,
+            "uniform_in": self.uniform_in,
+            "seed": self.seed,
+        }

@@ -1,0 +1,111 @@
+"""SignFlip, which negates every second unit so that a layer of rectifiers is centred."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rectifiers import checks
+from keras_rectifiers.compilation import Kernel, Tensor
+
+
+def _flipped(x: Tensor, axis: int) -> Tensor:
+    shape = ops.shape(x)
+    units = [1] * len(shape)
+    units[axis] = shape[axis]
+    odd = ops.reshape(ops.arange(shape[axis], dtype="int32") % 2 == 1, units)
+    return ops.where(odd, -x, x)
+
+
+def _formula(x: Tensor, *, axis: int) -> Tensor:
+    return _flipped(x, axis)
+
+
+def _gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
+    return (_flipped(g, axis),)
+
+
+_kernel = Kernel(_formula, _gradient, exact=True)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
+    """Negate every second unit, the functional form of `SignFlip`.
+
+    $$f(x)_i = (-1)^i x_i$$
+
+    Args:
+        x: float tensor of any shape but a scalar's.
+        axis: the axis of the units.
+        training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
+            operations.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: if `axis` is out of range or `x` is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import activations
+    >>> y = activations.sign_flip(np.array([1.0, 2.0, 3.0], "float32"))
+    >>> [float(v) for v in y]
+    [1.0, -2.0, 3.0]
+
+    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
+    """
+    x = checks.tensor(x, owner="sign_flip")
+    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`sign_flip`", batch=False)
+    return _kernel(x, axis=axis, training=training)
+
+
+@keras.saving.register_keras_serializable(package="keras_rectifiers")
+class SignFlip(keras.layers.Layer):
+    """Negate every second unit of an axis: the units 1, 3, 5, ...
+
+    $$f(x)_i = (-1)^i x_i$$
+
+    Placed after a rectifier it cancels the mean that the rectifier leaves: half of the units turn inhibitory. Fixed;
+    there is nothing to draw or to learn.
+
+    Args:
+        axis: the axis of the units, not the batch axis; -1 for channels last, 1 for channels first.
+
+    Input and output: float tensors of one shape, any rank. A mask passes through.
+
+    Raises:
+        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers import SignFlip
+    >>> y = SignFlip()(np.array([[1.0, 2.0, 3.0]], "float32"))
+    >>> [float(v) for v in y[0]]
+    [1.0, -2.0, 3.0]
+
+    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = checks.integer("axis", axis)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        checks.axis(self.axis, len(input_shape), owner="SignFlip")
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return sign_flip(x, self.axis, training=training)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(x, owner=type(self).__name__)
+        return super().compute_output_spec(x, training=training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}

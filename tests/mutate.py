@@ -1,0 +1,99 @@
+"""Break the negative branch of each kernel in turn and show which test notices: the table in CONTRIBUTING.md.
+
+python tests/mutate.py
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+LAYERS = Path(__file__).parents[1] / "keras_rectifiers" / "layers"
+
+# (file, what is there, what a mutant has, what that does)
+MUTATIONS = [
+    ("elu", "alpha * ops.expm1(ops.where(x > 0, 0.0, x)))", "0.0 * x)", "ELU becomes ReLU"),
+    ("elu", "alpha * ops.expm1(ops.where", "-7.0 * (ops.where", "ELU becomes -7x below zero"),
+    ("elu", "ops.expm1(ops.where(x > 0, 0.0, x))", "(ops.exp(ops.where(x > 0, 0.0, x)) - 1.0)", "exp - 1 for expm1"),
+    ("elu", "alpha * ops.exp(ops.where", "1.0 * ops.exp(ops.where", "its gradient forgets alpha"),
+    ("prelu", "ops.where(x > 0, x, slope * x)", "ops.maximum(x, slope * x)", "max(x, slope x)"),
+    (
+        "prelu",
+        "g * ops.where(x > 0, 1.0, slope)",
+        "g * ops.where(x >= 0, 1.0, slope)",
+        "the kink moves to the right branch",
+    ),
+    ("prelu", "ops.where(x > 0, 0.0, x)", "ops.where(x > 0, x, x)", "the slope's gradient takes positive inputs too"),
+    (
+        "rrelu",
+        "x * _slopes(x, key, lower, upper, uniform_in))\n\n\ndef _gradient",
+        "x * lower)\n\n\ndef _gradient",
+        "no noise",
+    ),
+    (
+        "rrelu",
+        "1.0 / (least + u * (most - least))",
+        "lower + u * (upper - lower)",
+        "the slope is uniform, not the divisor",
+    ),
+    (
+        "rrelu",
+        "g * _slopes(x, key, lower, upper, uniform_in)), None",
+        "g * lower), None",
+        "its gradient draws no slopes",
+    ),
+    ("rrelu", "ops.where(x > 0, x, slope * x)", "ops.where(x > 0, x, 0.0 * x)", "inference becomes ReLU"),
+    ("rrelu", "ops.where(x > 0, g, slope * g)", "ops.where(x > 0, g, 0.0 * g)", "its gradient becomes ReLU's"),
+    ("rrelu", "2 / (1 / lower + 1 / upper)", "(lower + upper) / 2", "inference takes the mean slope"),
+    ("crelu", "ops.where(x >= 0, 0.0, -x)", "ops.where(x >= 0, 0.0, x)", "the negative half keeps its sign"),
+    ("crelu", "ops.where(x < 0, -of_negative, 0.0)", "0.0 * x", "no gradient below zero"),
+    (
+        "maxout",
+        "first = ops.logical_and(free, _piece",
+        "first = ops.logical_and(True, _piece",
+        "every tied piece gets the gradient",
+    ),
+    ("maxout", "piece > largest", "ops.absolute(piece) > ops.absolute(largest)", "the largest magnitude wins"),
+    ("nrelu", "deviation = ops.sqrt(variance)", "deviation = variance", "sigmoid(x) as the standard deviation"),
+    ("nrelu", "return ops.where(z <= 0, 0.0, z)", "return z", "the noise is not rectified"),
+    ("nrelu", "g * (1.0 + n * slope), 0.0), None", "g, 0.0), None", "no gradient through the noise"),
+    ("nrelu", "return ops.where(x <= 0, 0.0, x)", "return ops.where(x <= 0, 0.01 * x, x)", "inference leaks"),
+    ("nrelu", "(ops.where(x > 0, g, 0.0),)", "(ops.where(x >= 0, g, 0.0),)", "the kink moves to the right branch"),
+    ("nrelu", "mean = x * below + deviation * density", "mean = ops.where(x > 0, x, 0.0)", "the mean becomes ReLU"),
+    ("softplus", "ops.log1p(ops.exp(-sharpness * ops.absolute(x))) / sharpness", "0.0 * x", "softplus becomes ReLU"),
+    ("softplus", "ops.sigmoid(sharpness * x)", "ops.sigmoid(x)", "its gradient forgets the sharpness"),
+    ("sign_flip", "% 2 == 1", "% 2 == 0", "the other half flips"),
+]
+
+
+def first_failure(environment: dict[str, str]) -> str | None:
+    command = [sys.executable, "-m", "pytest", "-x", "tests/test_kernels.py", "tests/test_laws.py"]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    found = re.search(r"^FAILED (\S+?::\w+)", result.stdout, re.MULTILINE)
+    if result.returncode not in (0, 1):
+        raise SystemExit(result.stdout + result.stderr)
+    return found[1].split("::")[1] if found else None
+
+
+def main() -> None:
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    print("| file | mutation | first failing test |\n|---|---|---|")
+    survivors = 0
+    for name, old, new, effect in MUTATIONS:
+        path = LAYERS / f"{name}.py"
+        source = path.read_text()
+        if source.count(old) < 1:
+            raise SystemExit(f"{path}: the mutation {effect!r} no longer applies: {old!r} is not there")
+        path.write_text(source.replace(old, new, 1))
+        try:
+            failure = first_failure(environment)
+        finally:
+            path.write_text(source)
+        survivors += failure is None
+        print(f"| `{name}.py` | {effect} | {f'`{failure}`' if failure else '**none**'} |", flush=True)
+    sys.exit(survivors)
+
+
+if __name__ == "__main__":
+    main()
