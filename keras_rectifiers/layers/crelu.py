@@ -38,7 +38,9 @@ _kernel = Kernel(_formula, _gradient, output_shape=_doubled, exact=True)
 def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
     r"""Concatenated rectifier, the functional form of `CReLU`.
 
-    $$\rho(x) = (\max(0, x), \max(0, -x))$$
+    .. math::
+
+        \rho(x) = (\max(0, x), \max(0, -x))
 
     It doubles the width, so `Activation(crelu)` would report a wrong shape: use the layer in models.
 
@@ -49,7 +51,7 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
             operations.
 
     Returns:
-        A tensor of the dtype of `x`, twice as wide along `axis`: first all positive parts, then all negative ones.
+        A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
 
     Raises:
         ValueError: if `axis` is out of range or `x` is not floating-point.
@@ -73,7 +75,9 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
 class CReLU(keras.layers.Layer):
     r"""Concatenated rectifier: the positive and the negative part side by side.
 
-    $$\rho(x) = (\max(0, x), \max(0, -x))$$
+    .. math::
+
+        \rho(x) = (\max(0, x), \max(0, -x))
 
     The parts recombine to x and have its norm. At exactly 0 both derivatives are 0.
 

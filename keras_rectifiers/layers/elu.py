@@ -27,7 +27,9 @@ _kernel = Kernel(_formula, _gradient)
 def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
     r"""Exponential linear unit, the functional form of `ELU`.
 
-    $$f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1)$$
+    .. math::
+
+        f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1)
 
     Args:
         x: float tensor of any shape.
@@ -59,8 +61,10 @@ def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
 class ELU(keras.layers.Layer):
     r"""Exponential linear unit: the identity above zero, a saturating exponential below.
 
-    $$f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1), \qquad
-      f'(x) = 1 \text{ if } x > 0, \text{ else } f(x) + \alpha$$
+    .. math::
+
+        f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1), \qquad
+        f'(x) = 1 \text{ if } x > 0, \text{ else } f(x) + \alpha
 
     At exactly 0 the derivative is that of the negative branch, alpha. Accurate near zero on every path.
 

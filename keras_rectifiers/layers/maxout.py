@@ -63,8 +63,10 @@ def maxout(
 ) -> Tensor:
     r"""Maximum over groups of units, the functional form of `Maxout`.
 
-    $$h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
-      \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M$$
+    .. math::
+
+        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
+        \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
 
     It narrows its input, so `Activation(maxout)` would report a wrong shape: use the layer in models.
 
@@ -104,8 +106,10 @@ def maxout(
 class Maxout(keras.layers.Layer):
     r"""Maximum over groups of `pieces` units of an axis; it has no weights.
 
-    $$h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
-      \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M$$
+    .. math::
+
+        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
+        \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
 
     After a convolution with M K filters this is the paper's convolutional maxout. The first largest piece of a unit
     takes its whole gradient; a NaN goes through and takes none.

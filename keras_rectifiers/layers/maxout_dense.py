@@ -14,7 +14,9 @@ from keras_rectifiers.layers.maxout import maxout
 class MaxoutDense(keras.layers.Layer):
     r"""Dense layer whose every unit is the largest of `pieces` affine maps.
 
-    $$h(x)_i = \max_{k < K} \left( x^\top W_{ik} + b_{ik} \right)$$
+    .. math::
+
+        h(x)_i = \max_{k < K} \left( x^\top W_{ik} + b_{ik} \right)
 
     One unit approximates any convex function of its input. The kernel is a matrix of shape (inputs, units * pieces),
     a unit's pieces in neighbouring columns, so that `keras.constraints.MaxNorm(axis=0)` bounds each column as in the

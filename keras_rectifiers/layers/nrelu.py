@@ -80,7 +80,9 @@ def nrelu(
 ) -> Tensor:
     r"""Noisy rectifier, the functional form of `NReLU`.
 
-    $$f(x) = \max(0, x + n), \quad n \sim N(0, \operatorname{sigmoid}(x)) \text{ (the variance)}$$
+    .. math::
+
+        f(x) = \max(0, x + n), \quad n \sim N(0, \operatorname{sigmoid}(x)) \text{ (the variance)}
 
     Args:
         x: float tensor of any shape.
@@ -117,10 +119,12 @@ def nrelu(
 class NReLU(keras.layers.Layer):
     r"""Noisy rectified linear unit: Gaussian noise enters before the rectifier while training.
 
-    $$f(x) = \max(0, x + n), \qquad n \sim N(0, \operatorname{sigmoid}(x))$$
+    .. math::
+
+        f(x) = \max(0, x + n), \qquad n \sim N(0, \operatorname{sigmoid}(x))
 
     The second argument of N is the variance. It approximates a sum of infinitely many binary units of one weight
-    vector and ever lower biases. With s = sqrt(sigmoid(x)) the mean is $x \Phi(x/s) + s \varphi(x/s)$.
+    vector and ever lower biases. With s = sqrt(sigmoid(x)) the mean is :math:`x \Phi(x/s) + s \varphi(x/s)`.
 
     The gradient is that of the sample at fixed noise, through the noise's deviation too: the exact derivative of the
     number that was returned, and so an unbiased estimate of the derivative of the expected loss. (The paper takes no

@@ -29,7 +29,9 @@ _kernel = Kernel(_formula, _gradient)
 def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tensor:
     r"""Rectifier with a given negative slope, the functional form of `PReLU`.
 
-    $$f(x) = \max(0, x) + a \min(0, x)$$
+    .. math::
+
+        f(x) = \max(0, x) + a \min(0, x)
 
     Args:
         x: float tensor of any shape.
@@ -76,8 +78,10 @@ def _shared(shape: tuple, slope_shape: tuple) -> tuple[int, ...]:
 class PReLU(keras.layers.Layer):
     r"""Parametric rectifier: the slope below zero is a weight.
 
-    $$f(x) = \max(0, x) + a \min(0, x), \qquad
-      \partial f / \partial a = \min(0, x), \text{ summed over all that share } a$$
+    .. math::
+
+        f(x) = \max(0, x) + a \min(0, x), \qquad
+        \partial f / \partial a = \min(0, x), \text{ summed over all that share } a
 
     At exactly 0 the derivative is that of the negative branch, a. By default the paper's rule: one slope a channel,
     starting at 0.25, and no weight decay on it (decay would pull the unit towards ReLU).

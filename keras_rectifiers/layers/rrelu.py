@@ -68,7 +68,9 @@ def rrelu(
 ) -> Tensor:
     r"""Randomized leaky rectifier, the functional form of `RReLU`.
 
-    $$f(x) = x \text{ if } x > 0, \text{ else } a x, \quad 1/a \sim U(1/u, 1/l) \text{ or } a \sim U(l, u)$$
+    .. math::
+
+        f(x) = x \text{ if } x > 0, \text{ else } a x, \quad 1/a \sim U(1/u, 1/l) \text{ or } a \sim U(l, u)
 
     Args:
         x: float tensor of any shape.
@@ -108,7 +110,9 @@ def rrelu(
 class RReLU(keras.layers.Layer):
     r"""Randomized leaky rectifier: the slope below zero is drawn at random for each element while training.
 
-    $$f(x) = x \text{ if } x > 0, \text{ else } a x$$
+    .. math::
+
+        f(x) = x \text{ if } x > 0, \text{ else } a x
 
     The default is the paper's rule: the divisor 1/a is uniform on [3, 8] while training, and inference divides by
     the mean divisor 5.5. (Not the mean slope, which is ln(8/3)/5 = 0.196.) At exactly 0 the derivative is that of

@@ -32,7 +32,9 @@ _kernel = Kernel(_formula, _gradient, exact=True)
 def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
     """Negate every second unit, the functional form of `SignFlip`.
 
-    $$f(x)_i = (-1)^i x_i$$
+    .. math::
+
+        f(x)_i = (-1)^i x_i
 
     Args:
         x: float tensor of any shape but a scalar's.
@@ -65,7 +67,9 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
 class SignFlip(keras.layers.Layer):
     """Negate every second unit of an axis: the units 1, 3, 5, ...
 
-    $$f(x)_i = (-1)^i x_i$$
+    .. math::
+
+        f(x)_i = (-1)^i x_i
 
     Placed after a rectifier it cancels the mean that the rectifier leaves: half of the units turn inhibitory. Fixed;
     there is nothing to draw or to learn.

@@ -25,7 +25,9 @@ _kernel = Kernel(_formula, _gradient)
 def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = None) -> Tensor:
     r"""Scaled softplus, the functional form of `ScaledSoftplus`.
 
-    $$f(x) = \log(1 + e^{a x}) / a$$
+    .. math::
+
+        f(x) = \log(1 + e^{a x}) / a
 
     Args:
         x: float tensor of any shape.
@@ -57,9 +59,11 @@ def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = N
 class ScaledSoftplus(keras.layers.Layer):
     r"""Softplus with a sharpness: softplus at 1, the rectifier in the limit.
 
-    $$f(x) = \log(1 + e^{a x}) / a, \qquad f'(x) = \operatorname{sigmoid}(a x)$$
+    .. math::
 
-    The largest distance to the rectifier is $\log(2) / a$, at 0. Nothing overflows, in float16 either.
+        f(x) = \log(1 + e^{a x}) / a, \qquad f'(x) = \operatorname{sigmoid}(a x)
+
+    The largest distance to the rectifier is :math:`\log(2) / a`, at 0. Nothing overflows, in float16 either.
 
     Args:
         sharpness: the factor a, above 0; 1 is the ordinary softplus.

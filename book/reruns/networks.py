@@ -1,0 +1,35 @@
+"""The networks of the chapters."""
+
+from collections.abc import Callable
+
+import keras
+
+import keras_rectifiers as kr
+
+# Each unit as the layers that follow a Dense layer; the seed is for those that draw noise.
+UNITS: dict[str, Callable[[int], list[keras.layers.Layer]]] = {
+    "tanh": lambda seed: [keras.layers.Activation("tanh")],
+    "ReLU": lambda seed: [keras.layers.ReLU()],
+    "PReLU": lambda seed: [kr.PReLU()],
+    "RReLU": lambda seed: [kr.RReLU(seed=seed)],
+    "ELU": lambda seed: [kr.ELU()],
+    "CReLU": lambda seed: [kr.CReLU()],
+    "Maxout": lambda seed: [kr.Maxout(pieces=2)],
+    "NReLU": lambda seed: [kr.NReLU(seed=seed)],
+    "ScaledSoftplus": lambda seed: [kr.ScaledSoftplus(sharpness=3.0)],
+    "SignFlip": lambda seed: [keras.layers.ReLU(), kr.SignFlip()],
+}
+
+
+def digits_network(unit: str, width: int, seed: int) -> keras.Model:
+    """Return 784 - width - width - 10 with `unit` after both hidden Dense layers, He-initialized from `seed`.
+
+    `width` counts the pre-activations; CReLU makes twice as many outputs of them, Maxout half as many.
+    """
+    layers: list[keras.layers.Layer] = [keras.Input((28, 28, 1), name="images"), keras.layers.Flatten()]
+    for depth in range(2):
+        normal = keras.initializers.HeNormal(seed=1000 * seed + depth)
+        layers += [keras.layers.Dense(width, kernel_initializer=normal), *UNITS[unit](1000 * seed + depth)]
+    last = keras.initializers.GlorotUniform(seed=1000 * seed + 2)
+    layers.append(keras.layers.Dense(10, activation="softmax", kernel_initializer=last, name="probabilities"))
+    return keras.Sequential(layers, name=f"digits_{unit.lower()}")

@@ -1,0 +1,127 @@
+"""The only code that writes book/results and savedmodels: what a run gave, and under which conditions."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "book" / "results"
+SAVEDMODELS = ROOT / "savedmodels"
+
+
+def provenance() -> dict[str, Any]:
+    """Return the commit, whether the tree differed from it, the versions and the kind of device."""
+    packages = ("keras-rectifiers", "keras", "tensorflow", "numpy")
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        # Of the code that decides what a run gives; pages, results and models do not make it another.
+        "dirty": bool(_git("status", "--porcelain", "--", "keras_rectifiers", "book/reruns", "requirements.lock")),
+        "backend": keras.backend.backend(),
+        "device": "GPU" if tf.config.list_physical_devices("GPU") else f"CPU, {os.cpu_count()} cores",
+        "versions": {
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+    }
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode:
+        return "unknown"
+    return result.stdout.strip()
+
+
+def load(chapter: str) -> dict[str, Any]:
+    """Return the recorded results of a chapter; a file that is none is refused by name."""
+    path = RESULTS / f"{chapter}.json"
+    try:
+        results = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path} is not there. `python -m reruns {chapter} --scale paper` in book/ writes it."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}). Restore it from git, or remove it and rerun.") from None
+    missing = {"chapter", "config", "data", "runs"} - set(results if isinstance(results, dict) else ())
+    if missing:
+        raise ValueError(f"{path} lacks {missing}. Restore it from git, or remove it and rerun.")
+    return results
+
+
+def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wall_seconds: float) -> None:
+    """Add the run of one seed to a chapter's results; a results file of another config is refused."""
+    path = RESULTS / f"{chapter}.json"
+    results: dict = load(chapter) if path.exists() else {"chapter": chapter, "config": config, "data": data, "runs": {}}
+    if results["config"] != json.loads(json.dumps(config)):
+        raise ValueError(f"{path} holds runs of another config. Remove it to record this one.")
+    results["runs"][str(seed)] = {
+        "metrics": metrics,
+        "wall_seconds": round(wall_seconds, 1),
+        "provenance": provenance(),
+    }
+    write_json(path, results)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write under a temporary name and rename, so that a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+        json.dump(_rounded(value), file, indent=1)
+        file.write("\n")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    return [_rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def export(model: keras.Model, name: str, images: np.ndarray, card: dict) -> Path:
+    """Export a model as savedmodels/NAME/1 with a card and a probe: all of it, or on any error nothing."""
+    SAVEDMODELS.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=SAVEDMODELS, prefix=f".{name}-"))
+    folder.chmod(0o755)
+    try:
+        model.export(folder / "1", verbose=False)
+        outputs = model.predict(images, verbose=0)
+        np.savez_compressed(folder / "probe.npz", images=images, probabilities=outputs)
+        card = {**card, "signature": _signature(folder / "1"), "checksums": _checksums(folder / "1"), **provenance()}
+        write_json(folder / "card.json", card)
+        if (SAVEDMODELS / name).exists():
+            shutil.rmtree(SAVEDMODELS / name)
+        folder.rename(SAVEDMODELS / name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return SAVEDMODELS / name
+
+
+def _signature(path: Path) -> dict[str, Any]:
+    signature = tf.saved_model.load(path).signatures["serving_default"]
+
+    def described(specs: dict) -> dict:
+        return {name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for name, spec in specs.items()}
+
+    inputs = signature.structured_input_signature[1]
+    return {"inputs": described(inputs), "outputs": described(signature.structured_outputs)}
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
