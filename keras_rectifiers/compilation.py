@@ -10,6 +10,7 @@ unless it is started with a flag, and ONNX export writes an invalid file without
 
 import contextlib
 import contextvars
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -106,8 +107,7 @@ class Kernel:
         # One pair for each: TensorFlow retraces for a second shape with the sizes that differ unknown, but for a
         # second rank with the rank unknown, and then no formula could ask for an axis.
         if ranks not in self._compiled:
-            constants = _keyword_only(self.formula)
-            self._compiled[ranks] = _compile(self._forward, constants), _compile(self._backward, constants)
+            self._compiled[ranks] = _compile(self._forward, self.formula), _compile(self._backward, self.gradient)
         return self._compiled[ranks]
 
     def _forward(self, *inputs: Tensor, **static: Any) -> Tensor:
@@ -127,16 +127,22 @@ def wide(*dtypes: Any) -> str:
     return "float64" if "float64" in map(keras.backend.standardize_dtype, dtypes) else "float32"
 
 
-def _compile(function: Callable, constants: tuple[str, ...]) -> Callable:
+def _compile(function: Callable, source: Callable) -> Callable:
+    # TensorFlow counts traces by source code, and warns of many: without its formula's name every kernel would count
+    # as the same function.
+    @functools.wraps(source)
+    def program(*args: Tensor, **static: Any) -> Any:
+        return function(*args, **static)
+
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=True, reduce_retracing=True, autograph=False)
+        return tf.function(program, jit_compile=True, reduce_retracing=True, autograph=False)
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(function, static_argnames=constants)
-    return function
+        return jax.jit(program, static_argnames=_keyword_only(source))
+    return program
 
 
 def _tensor(value: Any) -> Tensor:

@@ -15,7 +15,8 @@ from rich.progress import track
 from reruns import records
 from reruns.experiments import rectifiers
 
-# An experiment is a module with SCALES, SEEDS, run(config, seed), data(config), lines(metrics), export(config, results).
+# An experiment is a module with SCALES, SEEDS, run(config, seed), data(config), lines(metrics) and
+# export(config, results).
 CHAPTERS = {"rectifiers": rectifiers}
 
 

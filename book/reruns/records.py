@@ -63,8 +63,9 @@ def load(chapter: str) -> dict[str, Any]:
 def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wall_seconds: float) -> None:
     """Add the run of one seed to a chapter's results; a results file of another config is refused."""
     path = RESULTS / f"{chapter}.json"
+    config = json.loads(json.dumps(config))  # tuples become lists, as in the file
     results: dict = load(chapter) if path.exists() else {"chapter": chapter, "config": config, "data": data, "runs": {}}
-    if results["config"] != json.loads(json.dumps(config)):
+    if results["config"] != config:
         raise ValueError(f"{path} holds runs of another config. Remove it to record this one.")
     results["runs"][str(seed)] = {
         "metrics": metrics,

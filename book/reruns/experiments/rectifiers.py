@@ -102,7 +102,7 @@ def export(config: Config, results: dict) -> Path:
     model, metrics = train(unit, rate, config, seed)
     images, _ = next(iter(pipelines.digits(config.batch, seed).test))
     card = {
-        "model": f"784 - {config.width} - {config.width} - 10 with {unit}: of all networks the best on the validation set",
+        "model": f"784 - {config.width} - {config.width} - 10 with {unit}, of all networks best in validation",
         "command": "python -m reruns rectifiers --scale paper, from book/",
         "data": results["data"],
         "licence_of_the_data": "MNIST, by Yann LeCun and Corinna Cortes: CC BY-SA 3.0",

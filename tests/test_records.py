@@ -1,0 +1,161 @@
+"""Do the records of the book survive interruptions, refuse broken files, and hold what they promise?"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.tensorflow_only
+
+if keras.backend.backend() == "tensorflow":
+    sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
+    from reruns import __main__ as command
+    from reruns import pipelines, records
+    from reruns.experiments import rectifiers
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(records, "SAVEDMODELS", tmp_path / "savedmodels")
+    return tmp_path
+
+
+CONFIG = {"units": ("a", "b"), "rate": 0.1}
+
+
+def test_runs_are_appended_seed_by_seed_with_their_provenance(folder):
+    for seed in (0, 1):
+        records.append("chapter", CONFIG, {"name": "data"}, seed, {"a": {"loss": [1 / 3]}}, 1.23)
+    results = records.load("chapter")
+    assert list(results["runs"]) == ["0", "1"]
+    provenance = results["runs"]["1"]["provenance"]
+    assert provenance["versions"]["keras"] == keras.__version__
+    assert set(provenance) == {"commit", "dirty", "backend", "device", "versions"}
+    assert [file.name for file in (folder / "results").iterdir()] == ["chapter.json"]
+
+
+def test_runs_of_another_config_are_not_mixed_in(folder):
+    records.append("chapter", CONFIG, {}, 0, {}, 1.0)
+    with pytest.raises(ValueError, match=r"chapter\.json holds runs of another config"):
+        records.append("chapter", {**CONFIG, "rate": 0.2}, {}, 1, {}, 1.0)
+    assert list(records.load("chapter")["runs"]) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [('{"chapter": "cha', "is not valid JSON"), ('{"runs": {}}', "lacks .*config"), ("[1]", "lacks")],
+)
+def test_a_broken_file_is_refused_by_its_name(folder, content, message):
+    (folder / "results").mkdir()
+    (folder / "results" / "chapter.json").write_text(content)
+    with pytest.raises(ValueError, match=f"chapter.json {message}"):
+        records.load("chapter")
+
+
+def test_a_missing_file_names_the_command_that_writes_it(folder):
+    with pytest.raises(FileNotFoundError, match="python -m reruns chapter --scale paper"):
+        records.load("chapter")
+
+
+def test_a_failed_write_leaves_the_old_file_whole(folder):
+    path = folder / "value.json"
+    records.write_json(path, {"old": 1})
+    with pytest.raises(TypeError):
+        records.write_json(path, {"new": object()})
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert list(folder.iterdir()) == [path]
+
+
+class Experiment:
+    """An experiment that is interrupted during its second seed."""
+
+    ran: list[int]
+
+    def __init__(self, interrupted_at: int | None) -> None:
+        self.ran, self.interrupted_at = [], interrupted_at
+
+    def run(self, config, seed):
+        if seed == self.interrupted_at:
+            raise KeyboardInterrupt
+        self.ran.append(seed)
+        return {"unit": {"0.1": {"validation_accuracy": 90.0}}}
+
+    def data(self, config):
+        return {"name": "data"}
+
+    def export(self, config, results):
+        return f"{len(results['runs'])} runs"
+
+
+def test_an_interrupted_recording_goes_on_where_it_stopped(folder, capsys):
+    interrupted, resumed = Experiment(1), Experiment(None)
+    with pytest.raises(KeyboardInterrupt):
+        command.record("chapter", interrupted, rectifiers.Config(), range(3))
+    assert list(records.load("chapter")["runs"]) == ["0"]
+    command.record("chapter", resumed, rectifiers.Config(), range(3))
+    assert (interrupted.ran, resumed.ran) == ([0], [1, 2])
+    assert "exported 3 runs" in capsys.readouterr().out
+
+
+def test_a_failed_export_leaves_the_old_model_and_nothing_else(folder):
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
+    images = np.ones((3, 2), "float32")
+    records.export(model, "model", images, {"seed": 1})
+    with pytest.raises(TypeError):
+        records.export(model, "model", images, {"seed": object()})
+    assert [file.name for file in (folder / "savedmodels").iterdir()] == ["model"]
+    assert json.loads((folder / "savedmodels" / "model" / "card.json").read_text())["seed"] == 1
+
+
+def test_the_recorded_results_are_complete():
+    results = records.load("rectifiers")
+    config = rectifiers.SCALES["paper"]
+    assert len(results["runs"]) >= 5
+    for run in results["runs"].values():
+        assert set(run["metrics"]) == set(config.units)
+        assert run["provenance"]["dirty"] is False
+        for rates in run["metrics"].values():
+            assert set(rates) == set(map(str, config.learning_rates))
+            for metrics in rates.values():
+                assert len(metrics["train_loss"]) == config.epochs
+                assert 10 < metrics["test_accuracy"] <= 100
+
+
+def test_the_digits_are_split_alike_for_every_seed_and_stratified():
+    def labels(dataset):
+        return np.concatenate([y for _, y in dataset.as_numpy_iterator()])
+
+    first, second = pipelines.digits(100, seed=1), pipelines.digits(100, seed=2)
+    assert [len(labels(split)) for split in first[:3]] == list(first.record["sizes"].values())
+    for split in first[:3]:
+        assert len(set(np.bincount(labels(split)))) == 1
+    np.testing.assert_array_equal(labels(first.test), labels(second.test))
+    assert (labels(first.train) != labels(second.train)).any()
+    images, _ = next(iter(first.train))
+    assert images.shape == (100, 28, 28, 1)
+    assert 0 <= float(np.min(images)) < float(np.max(images)) <= 1
+
+
+SAVED = Path(__file__).parents[1] / "savedmodels"
+
+
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in SAVED.glob("*/card.json")) or ["none"])
+def test_every_saved_model_gives_its_probes_outputs_without_this_package(name, tmp_path):
+    from test_export import agrees
+
+    card = json.loads((SAVED / name / "card.json").read_text())
+    for file, checksum in card["checksums"].items():
+        assert hashlib.sha256((SAVED / name / "1" / file).read_bytes()).hexdigest() == checksum
+    assert sum(file.stat().st_size for file in (SAVED / name).rglob("*")) < 5e6
+    probe = np.load(SAVED / name / "probe.npz")
+    # Two batch sizes, as the stranger wants them.
+    arrays = {f"{a}{n}": probe[key][:n] for n in (3, 5) for a, key in (("x", "images"), ("y", "probabilities"))}
+    np.savez(tmp_path / "probe.npz", **arrays)
+    result = agrees(SAVED / name / "1", tmp_path / "probe.npz")
+    assert result.stdout == "agrees\n", result.stderr
+    assert card["signature"]["inputs"] == {"images": {"dtype": "float32", "shape": [None, 28, 28, 1]}}
