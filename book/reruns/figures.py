@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
+from cycler import cycler
 from matplotlib.figure import Figure
 
 import keras_rectifiers as kr
@@ -18,7 +19,7 @@ STYLES = ("-", "--", ":", "-.")
 
 mpl.rcParams.update(
     {
-        "axes.prop_cycle": mpl.cycler(color=COLOURS),
+        "axes.prop_cycle": cycler(color=COLOURS),
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -82,14 +83,14 @@ def units(names: tuple[str, ...] = tuple(CURVES), columns: int = 4) -> Figure:
 
 def feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], rectify: Callable) -> Figure:
     """Draw the image, then each map before and after rectification over the histograms of both."""
-    figure, axes = plt.subplots(3, len(maps) + 1, figsize=(2.5 * (len(maps) + 1), 6.4), height_ratios=(1, 1, 0.7))
+    figure, axes = plt.subplots(3, len(maps) + 1, figsize=(2.5 * (len(maps) + 1), 6), height_ratios=(1, 1, 0.6))
     axes[0, 0].imshow(image, cmap="gray")
     axes[0, 0].set_title("image", fontsize=10)
     for axis in (axes[0, 0], axes[1, 0], axes[2, 0]):
         axis.set_axis_off()
     for column, (name, response) in enumerate(maps.items(), 1):
         rectified = np.asarray(rectify(response))
-        bound = np.percentile(np.abs(response), 99.5)
+        bound = np.percentile(np.abs(response), 98)
         for row, shown in enumerate((response, rectified)):
             axes[row, column].imshow(shown, cmap="gray", vmin=-bound, vmax=bound)
             axes[row, column].set_axis_off()

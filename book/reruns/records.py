@@ -77,12 +77,14 @@ def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wal
 
 def write_json(path: Path, value: Any) -> None:
     """Write under a temporary name and rename, so that a reader never meets half a file."""
+    text = json.dumps(_rounded(value), indent=1) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-        json.dump(_rounded(value), file, indent=1)
-        file.write("\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _rounded(value: Any) -> Any:

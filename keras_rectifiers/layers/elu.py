@@ -63,7 +63,8 @@ class ELU(keras.layers.Layer):
 
     .. math::
 
-        f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1), \qquad
+        f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1)
+
         f'(x) = 1 \text{ if } x > 0, \text{ else } f(x) + \alpha
 
     At exactly 0 the derivative is that of the negative branch, alpha. Accurate near zero on every path.

@@ -65,8 +65,9 @@ def maxout(
 
     .. math::
 
-        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
-        \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
+        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)}
+
+        h(x)_i = \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
 
     It narrows its input, so `Activation(maxout)` would report a wrong shape: use the layer in models.
 
@@ -108,8 +109,9 @@ class Maxout(keras.layers.Layer):
 
     .. math::
 
-        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)} \quad\text{or}\quad
-        \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
+        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)}
+
+        h(x)_i = \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
 
     After a convolution with M K filters this is the paper's convolutional maxout. The first largest piece of a unit
     takes its whole gradient; a NaN goes through and takes none.

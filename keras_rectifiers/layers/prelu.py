@@ -80,8 +80,9 @@ class PReLU(keras.layers.Layer):
 
     .. math::
 
-        f(x) = \max(0, x) + a \min(0, x), \qquad
-        \partial f / \partial a = \min(0, x), \text{ summed over all that share } a
+        f(x) = \max(0, x) + a \min(0, x), \qquad \partial f / \partial a = \min(0, x)
+
+    A slope's gradient is summed over every element that shares it.
 
     At exactly 0 the derivative is that of the negative branch, a. By default the paper's rule: one slope a channel,
     starting at 0.25, and no weight decay on it (decay would pull the unit towards ReLU).

@@ -70,7 +70,9 @@ def rrelu(
 
     .. math::
 
-        f(x) = x \text{ if } x > 0, \text{ else } a x, \quad 1/a \sim U(1/u, 1/l) \text{ or } a \sim U(l, u)
+        f(x) = x \text{ if } x > 0, \text{ else } a x
+
+        1/a \sim U(1/u, 1/l) \text{ (divisor)}, \qquad a \sim U(l, u) \text{ (slope)}
 
     Args:
         x: float tensor of any shape.

@@ -1,0 +1,116 @@
+"""Are the README, the docstrings and the reference true: does every example run, and is every symbol there?"""
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import pytest
+
+import keras_rectifiers
+from keras_rectifiers import activations
+
+ROOT = Path(__file__).parents[1]
+
+
+def modules() -> list[ModuleType]:
+    found = pkgutil.walk_packages(keras_rectifiers.__path__, "keras_rectifiers.")
+    return [keras_rectifiers, *(importlib.import_module(module.name) for module in found)]
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+def test_every_docstring_example_runs(module):
+    failed, _ = doctest.testmod(module)
+    assert failed == 0
+
+
+@pytest.mark.parametrize("name", [n for n in keras_rectifiers.__all__ if n != "activations"] + activations.__all__)
+def test_every_public_symbol_has_a_whole_docstring(name):
+    text = getattr(keras_rectifiers, name, None) or getattr(activations, name)
+    text = text.__doc__
+    assert ">>>" in text
+    if name != "plain":
+        for part in (".. math::", "Args:", "Raises:", "Reference: "):
+            assert part in text, part
+
+
+def test_every_public_symbol_is_in_the_reference():
+    page = (ROOT / "book" / "api.md").read_text()
+    documented = set(re.findall(r"^\.\. auto(?:class|function):: (\w+)$", page, re.MULTILINE))
+    assert documented == (set(keras_rectifiers.__all__) - {"activations"}) | set(activations.__all__)
+
+
+def readme_code() -> str:
+    return re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+
+
+def test_the_readmes_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(readme_code(), names)
+    x = keras.random.uniform((3, 28, 28, 1))
+    revived = keras.saving.load_model("digits.keras")
+    assert keras.ops.all(revived(x) == names["model"](x))
+
+
+def test_the_readmes_commands_exist():
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    commands = re.findall(r"^make (\S+)", readme, re.MULTILINE)
+    assert set(commands) == {"book", "test"}
+    for command in commands:
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+def test_the_mutations_of_the_contributors_guide_are_those_of_the_script():
+    import mutate
+
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\.py` \| (.*?) \| `test_\w+` \|$", guide, re.MULTILINE)
+    assert rows == [(file, effect) for file, _, _, effect in mutate.MUTATIONS]
+    for file, old, _, effect in mutate.MUTATIONS:
+        assert old in (mutate.LAYERS / f"{file}.py").read_text(), effect
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ImportError("tensorflow was imported")
+
+sys.meta_path.insert(0, Refusal())
+import keras, numpy as np
+import keras_rectifiers as kr
+
+units = [kr.PReLU(), kr.RReLU(), kr.ELU(), kr.CReLU(), kr.Maxout(), kr.MaxoutDense(6), kr.NReLU(), kr.ScaledSoftplus()]
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), *units, kr.SignFlip(), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0)
+model.save(sys.argv[1])
+keras.saving.load_model(sys.argv[1]).predict(np.ones((2, 4)), verbose=0)
+assert "tensorflow" not in sys.modules
+print("no tensorflow")
+"""
+
+
+def test_on_jax_nothing_imports_tensorflow(tmp_path):
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, tmp_path / "model.keras"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.stdout == "no tensorflow\n", result.stderr
+
+
+def test_importing_the_package_imports_nothing_that_keras_does_not():
+    code = (
+        "import sys, keras; before = set(sys.modules); import keras_rectifiers; "
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == ["keras_rectifiers"]
