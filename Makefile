@@ -41,7 +41,9 @@ book: .venv/ready ## run every chapter and build the HTML pages
 	    echo "== the code changed: dropping the cached runs of the chapters"; rm -rf book/_build/.jupyter_cache; }
 	@mv book/_build/sources.now book/_build/sources
 	@echo "== running the chapters and building the pages"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow $(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet book
+	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow \
+	    $(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet book
+	@cd book && ../$(BIN)/python -m reruns.pages
 	@echo "The book is at $(CURDIR)/book/_build/html/index.html"
 
 lint: .venv/ready ## check style and types

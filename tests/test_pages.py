@@ -1,0 +1,42 @@
+"""Does the look over the built pages see what must not be there, and are the chapters free of typed results?"""
+
+import re
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+pytestmark = pytest.mark.tensorflow_only
+
+BOOK = Path(__file__).parents[1] / "book"
+
+if keras.backend.backend() == "tensorflow":
+    sys.path.insert(0, str(BOOK))
+    from reruns import pages
+
+WRONG = {
+    '<script src="https://cdn.example.org/mathjax.js"></script>': "fetches https://cdn.example.org/mathjax.js",
+    '<link rel="stylesheet" href="//fonts.example.org/a.css">': "fetches //fonts.example.org/a.css",
+    '<img src="http://example.org/a.png">': "fetches http://example.org/a.png",
+    f"<p>File {BOOK.parent}/x.py</p>": f"tells of this machine: {BOOK.parent}",
+    "<pre>I0000 cudart_stub.cc:31] Could not find</pre>": "holds a log line of TensorFlow",
+}
+
+
+@pytest.mark.parametrize("html", WRONG)
+def test_a_fault_is_seen(html):
+    assert pages.faults(f"<html><body>{html}</body></html>") == [WRONG[html]]
+
+
+def test_a_page_with_links_and_local_files_has_no_fault():
+    html = '<script src="_static/mathjax/tex.js"></script><a href="https://example.org">paper</a><img src="a.svg">'
+    assert pages.faults(html) == []
+
+
+@pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.name)
+def test_no_accuracy_or_error_is_typed_into_a_sentence(page):
+    prose = re.sub(r"^---.*?^---|```.*?```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    typed = [line for line in prose.splitlines() if re.search(r"\d\s?%|\d\.\d+ points", line)]
+    # Thresholds that were fixed in advance, and the interval's level, are no results.
+    assert [line for line in typed if "90 %" not in line and "40 %" not in line] == []
