@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from differentiation import to_numpy, value_and_gradients
@@ -192,3 +193,23 @@ def test_nrelu_samples_approach_a_stepped_sigmoid_unit_of_many_copies():
     copies = (1 / (1 + np.exp(-(grid[:, None] - np.arange(1, 400) + 0.5)))).sum(1)
     softplus = to_numpy(activations.scaled_softplus(grid.astype("float32")))
     assert np.abs(copies - softplus).max() <= 0.011
+
+
+def test_prelu_takes_the_weights_of_kerass_own_and_gives_its_outputs(rng):
+    x = rng.normal(size=(4, 5, 5, 3)).astype("float32")
+    for shared_axes in ([1, 2], None):
+        theirs, ours = keras.layers.PReLU(shared_axes=shared_axes), kr.PReLU(shared_axes=shared_axes)
+        theirs.build(x.shape)
+        ours.build(x.shape)
+        theirs.set_weights([rng.normal(size=theirs.alpha.shape)])
+        ours.set_weights(theirs.get_weights())
+        np.testing.assert_allclose(to_numpy(ours(x)), to_numpy(theirs(x)), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_crelu_is_tensorflows(axis, rng):
+    import tensorflow as tf
+
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    np.testing.assert_array_equal(to_numpy(kr.CReLU(axis=axis)(x)), tf.nn.crelu(x, axis=axis))

@@ -62,6 +62,11 @@ def test_a_missing_file_names_the_command_that_writes_it(folder):
         records.load("chapter")
 
 
+def test_a_diverged_loss_is_null_for_json_has_no_nan(folder):
+    records.write_json(folder / "value.json", {"loss": [1.0, float("nan"), float("inf")]})
+    assert json.loads((folder / "value.json").read_text()) == {"loss": [1.0, None, None]}
+
+
 def test_a_failed_write_leaves_the_old_file_whole(folder):
     path = folder / "value.json"
     records.write_json(path, {"old": 1})
@@ -123,7 +128,9 @@ def test_the_recorded_results_are_complete():
             assert set(rates) == set(map(str, config.learning_rates))
             for metrics in rates.values():
                 assert len(metrics["train_loss"]) == config.epochs
-                assert 10 < metrics["test_accuracy"] <= 100
+                assert 5 < metrics["test_accuracy"] <= 100  # a diverged network guesses
+    for accuracies in rectifiers.chosen(results, "test_accuracy").values():
+        assert accuracies.min() > 80
 
 
 def test_the_digits_are_split_alike_for_every_seed_and_stratified():

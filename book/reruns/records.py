@@ -77,7 +77,7 @@ def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wal
 
 def write_json(path: Path, value: Any) -> None:
     """Write under a temporary name and rename, so that a reader never meets half a file."""
-    text = json.dumps(_rounded(value), indent=1) + "\n"
+    text = json.dumps(_rounded(value), indent=1, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     try:
@@ -89,7 +89,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.6g}")
+        # A diverged loss is recorded as null: JSON has no NaN.
+        return float(f"{value:.6g}") if np.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _rounded(entry) for key, entry in value.items()}
     return [_rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
