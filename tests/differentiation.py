@@ -41,7 +41,9 @@ def _tensorflow(function: Callable, tensors: list, upstream: Any) -> tuple:
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         output = function(*tensors)
-    return output, tape.gradient(output, tensors, output_gradients=_upstream(output, upstream))
+    zero = tf.UnconnectedGradients.ZERO
+    upstream = _upstream(output, upstream)
+    return output, tape.gradient(output, tensors, output_gradients=upstream, unconnected_gradients=zero)
 
 
 def _jax(function: Callable, tensors: list, upstream: Any) -> tuple:

@@ -290,3 +290,20 @@ def test_a_sharp_softplus_stays_finite_in_float16(path):
         value, (gradient,) = value_and_gradients(lambda t: activations.scaled_softplus(t, 100.0), [x])
     np.testing.assert_allclose(value, [[0, 0, np.log(2) / 100, 12, 6e4]], rtol=1e-3, atol=1e-7)
     np.testing.assert_allclose(gradient, [[0, 0, 0.5, 1, 1]], atol=1e-7)
+
+
+@path
+@pytest.mark.parametrize("name", ["elu", "scaled_softplus", "nrelu mean", "prelu", "rrelu drawn"])
+def test_second_derivatives_are_central_differences_of_the_first(name, path, rng):
+    if keras.backend.backend() == "torch":
+        pytest.skip("this suite's PyTorch helper detaches its inputs, and so cannot be nested")
+    function, _ = ELEMENTWISE[name]
+    x = both_sides(rng, (2, 6))
+
+    def derivative(t):
+        return differentiated(function, [t])[1][0]
+
+    with PATHS[path]():
+        second = to_numpy(differentiated(derivative, [x])[1][0])
+        differences = central_differences(derivative, x, np.ones_like(x))
+    np.testing.assert_allclose(second, differences, rtol=1e-5, atol=1e-6)
