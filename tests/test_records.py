@@ -148,6 +148,13 @@ def test_the_digits_are_split_alike_for_every_seed_and_stratified():
     assert 0 <= float(np.min(images)) < float(np.max(images)) <= 1
 
 
+def test_the_exported_digits_network_is_the_recorded_one():
+    card, results = json.loads((SAVED / "digits" / "card.json").read_text()), records.load("rectifiers")
+    assert (card["unit"], card["learning_rate"], card["seed"]) == rectifiers.best(results)
+    recorded = results["runs"][str(card["seed"])]["metrics"][card["unit"]][str(card["learning_rate"])]
+    assert card["metric"]["value"] == recorded["test_accuracy"]
+
+
 SAVED = Path(__file__).parents[1] / "savedmodels"
 
 
