@@ -11,7 +11,6 @@ unless it is started with a flag, and ONNX export writes an invalid file without
 import contextlib
 import contextvars
 import functools
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -81,34 +80,41 @@ class Kernel:
         self.gradient = gradient
         self.output_shape = output_shape or (lambda shape, **static: shape)
         self.exact = exact
-        self._compiled: dict[tuple[int, ...], tuple[Callable, Callable]] = {}
+        self._compiled: dict[tuple, Any] = {}
 
     def __call__(self, *inputs: Tensor, training: bool | None = None, **static: Any) -> Tensor:
         inputs = tuple(_tensor(value) for value in inputs)
         # Asked once, so that the gradient of an exported graph is as plain as the graph.
-        forward, backward = self._forward, self._backward
         if compiles(training):
-            forward, backward = self.compiled(tuple(len(value.shape) for value in inputs))
+            forward, backward = self.compiled(tuple(len(value.shape) for value in inputs), **static)
+        else:
+            forward, backward = self.plain(**static)
 
         @ops.custom_gradient
         def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
             def gradient(*args: Tensor, upstream: Tensor = None) -> tuple:
                 g = upstream if upstream is not None else args[-1]
-                slopes = backward(g, *arguments, **static)
+                slopes = backward(g, *arguments)
                 return tuple(_with_shape(d, a.shape) for d, a in zip(slopes, arguments, strict=True))
 
-            output = forward(*arguments, **static)
+            output = forward(*arguments)
             return _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static)), gradient
 
         return differentiable(*inputs)
 
-    def compiled(self, ranks: tuple[int, ...]) -> tuple[Callable, Callable]:
-        """Return the compiled formula and gradient for inputs of these ranks."""
-        # One pair for each: TensorFlow retraces for a second shape with the sizes that differ unknown, but for a
-        # second rank with the rank unknown, and then no formula could ask for an axis.
-        if ranks not in self._compiled:
-            self._compiled[ranks] = _compile(self._forward, self.formula), _compile(self._backward, self.gradient)
-        return self._compiled[ranks]
+    def plain(self, **static: Any) -> tuple[Callable, Callable]:
+        """Return the formula and its gradient with these constants, as plain operations."""
+        return functools.partial(self._forward, **static), functools.partial(self._backward, **static)
+
+    def compiled(self, ranks: tuple[int, ...], **static: Any) -> tuple[Callable, Callable]:
+        """Return the same compiled, for inputs of these ranks."""
+        # One pair for each rank: TensorFlow retraces for a second shape with the sizes that differ unknown, but for a
+        # second rank with the rank unknown, and then no formula could ask for an axis. One for each set of constants:
+        # as arguments of one function they would count as retraces, of which TensorFlow warns.
+        key = (ranks, *sorted(static.items()))
+        if key not in self._compiled:
+            self._compiled[key] = tuple(map(_compile, self.plain(**static)))
+        return self._compiled[key]
 
     def _forward(self, *inputs: Tensor, **static: Any) -> Tensor:
         return _cast(self.formula(*self._widened(inputs), **static), inputs[0].dtype)
@@ -127,33 +133,22 @@ def wide(*dtypes: Any) -> str:
     return "float64" if "float64" in map(keras.backend.standardize_dtype, dtypes) else "float32"
 
 
-def _compile(function: Callable, source: Callable) -> Callable:
-    # TensorFlow counts traces by source code, and warns of many: without its formula's name every kernel would count
-    # as the same function.
-    @functools.wraps(source)
-    def program(*args: Tensor, **static: Any) -> Any:
-        return function(*args, **static)
-
+def _compile(function: Callable) -> Callable:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(program, jit_compile=True, reduce_retracing=True, autograph=False)
+        return tf.function(function, jit_compile=True, reduce_retracing=True, autograph=False)
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(program, static_argnames=_keyword_only(source))
-    return program
+        return jax.jit(function)
+    return function
 
 
 def _tensor(value: Any) -> Tensor:
     # TensorFlow's custom gradients refuse variables, and Keras's conversion hands a variable on as it is.
     value = ops.convert_to_tensor(value.value if isinstance(value, keras.Variable) else value)
     return value.read_value() if hasattr(value, "read_value") else value
-
-
-def _keyword_only(function: Callable) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def _with_shape(value: Tensor, shape: Any) -> Tensor:
