@@ -22,23 +22,25 @@ test: .venv/ready ## run the tests on TensorFlow, then on JAX
 	@echo "== tests on JAX"
 	@KERAS_BACKEND=jax JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not tensorflow_only"
 
-# PyTorch comes as a CPU build or as a CUDA build with the same number, so no hash can stand for it in the lock;
-# the four small packages that it needs are there.
+# PyTorch comes as a CPU build or as a CUDA build with the same number, so no hash can stand for it in the lock; what the
+# CPU build needs is there.
 test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all three backends
 	@echo "== installing $(TORCH)"
-	@$(BIN)/pip install --quiet --no-deps "$(TORCH)"
+	@$(BIN)/pip install --quiet "$(TORCH)"
 	@echo "== tests on PyTorch"
 	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only"
 	@echo "== PyTorch as an oracle for TensorFlow, and equal noise on all three backends"
 	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py
 
-# jupyter-cache looks at a page's own cells only, so the cache is dropped whenever code that the pages import changes.
-SOURCES = $(shell find keras_rectifiers book/reruns -name '*.py' | sort) requirements.lock
+# jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
+# import, or a result that they read, changes.
+SOURCES = $(shell find keras_rectifiers book/reruns book/results -name '*.py' -o -name '*.json' | sort) requirements.lock
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build
 	@cat $(SOURCES) | cksum > book/_build/sources.now
 	@cmp -s book/_build/sources.now book/_build/sources || { \
-	    echo "== the code changed: dropping the cached runs of the chapters"; rm -rf book/_build/.jupyter_cache; }
+	    echo "== code or results changed: dropping the kept runs of the chapters"; \
+	    rm -rf book/_build/.jupyter_cache book/_build/.doctrees book/_build/html book/_build/jupyter_execute; }
 	@mv book/_build/sources.now book/_build/sources
 	@echo "== running the chapters and building the pages"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow \

@@ -1,10 +1,12 @@
 """Floor 1: what the layers refuse, in Keras's grammar: what was expected, then what was received."""
 
 import math
+import operator
 from collections.abc import Collection
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:
@@ -16,30 +18,49 @@ def number(name: str, value: Any, *, above: float = -math.inf, least: float = -m
         wanted += f" of at least {least:g}"
     try:
         plain = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         plain = math.nan
-    if isinstance(value, bool | str) or not (math.isfinite(plain) and plain > above and plain >= least):
+    if isinstance(value, bool | np.bool_ | str) or not (math.isfinite(plain) and plain > above and plain >= least):
         raise ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={value!r}")
     return plain
 
 
 def integer(name: str, value: Any, *, least: int | None = None) -> int:
     """Return `value` as a plain int if it is a whole number of at least `least`."""
-    whole = not isinstance(value, bool) and hasattr(value, "__index__")
-    if not whole or (least is not None and value.__index__() < least):
+    whole = _whole(value)
+    if whole is None or (least is not None and whole < least):
         wanted = "an integer" if least is None else f"an integer of at least {least}"
         raise ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={value!r}")
-    return int(value.__index__())
+    return whole
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def seed(value: Any) -> int | None:
     """Return `value` if it is None or a seed that every backend can hold."""
     if value is None:
         return None
+    whole = _whole(value)
     # From 2**31 on, one backend or another fails on a seed or wraps it.
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= value.__index__() < 2**31:
+    if whole is None or not 0 <= whole < 2**31:
         raise ValueError(f"Argument `seed` must be None or an integer in [0, 2**31). Received: seed={value!r}")
-    return int(value.__index__())
+    return whole
+
+
+def training(value: Any) -> bool | None:
+    """Return `value` as None or a plain bool, refusing what has none: a graph is made for one of them."""
+    if value is None or isinstance(value, bool):
+        return value
+    try:
+        # Keras hands NumPy's booleans on as tensors.
+        return {0: False, 1: True}[int(value)]
+    except (TypeError, ValueError, KeyError):
+        raise ValueError(f"Argument `training` must be None, True or False. Received: training={value!r}") from None
 
 
 def choice(name: str, value: Any, choices: Collection[str]) -> str:

@@ -9,7 +9,6 @@ unless it is started with a flag, and ONNX export writes an invalid file without
 """
 
 import contextlib
-import contextvars
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,10 +16,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_rectifiers import checks
+
 Tensor = Any
 Shape = tuple[int | None, ...]
 
-_PLAIN: contextvars.ContextVar[bool] = contextvars.ContextVar("keras_rectifiers_plain", default=False)
+# One entry for each `plain()` that is open. Not a context variable: the replicas of a distribution strategy are traced
+# in threads of their own, which would not see it.
+_open_plain: list[None] = []
 
 
 @contextlib.contextmanager
@@ -36,16 +39,17 @@ def plain() -> Iterator[None]:
     ...     compilation.compiles(training=True)
     False
     """
-    token = _PLAIN.set(True)
+    _open_plain.append(None)
     try:
         yield
     finally:
-        _PLAIN.reset(token)
+        _open_plain.pop()
 
 
 def compiles(training: bool | None) -> bool:
     """Tell whether a kernel called now, with this `training`, runs compiled."""
-    if _PLAIN.get():
+    training = checks.training(training)
+    if _open_plain:
         return False
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -58,7 +62,8 @@ class Kernel:
     """A formula and its gradient, compiled where that pays.
 
     The backward pass keeps the inputs and nothing else. Half-precision inputs are widened to float32 inside the kernel
-    and the results narrowed again: under XLA this moves no extra byte, and each value is rounded once.
+    and the results narrowed again: under XLA this moves no extra byte, and each value is rounded once. Gradients are
+    reverse mode only; they can themselves be differentiated.
 
     Args:
         formula: `formula(*inputs, **static) -> output`, in `keras.ops`; its keyword-only arguments are compile-time
@@ -85,8 +90,9 @@ class Kernel:
     def __call__(self, *inputs: Tensor, training: bool | None = None, **static: Any) -> Tensor:
         inputs = tuple(_tensor(value) for value in inputs)
         # Asked once, so that the gradient of an exported graph is as plain as the graph.
-        if compiles(training):
-            forward, backward = self.compiled(tuple(len(value.shape) for value in inputs), **static)
+        ranks = tuple(_rank(value) for value in inputs)
+        if compiles(training) and None not in ranks:
+            forward, backward = self.compiled(ranks, **static)
         else:
             forward, backward = self.plain(**static)
 
@@ -98,7 +104,9 @@ class Kernel:
                 return tuple(_with_shape(d, a.shape) for d, a in zip(slopes, arguments, strict=True))
 
             output = forward(*arguments)
-            return _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static)), gradient
+            if ranks[0] is not None:
+                output = _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static))
+            return output, gradient
 
         return differentiable(*inputs)
 
@@ -106,7 +114,7 @@ class Kernel:
         """Return the formula and its gradient with these constants, as plain operations."""
         return functools.partial(self._forward, **static), functools.partial(self._backward, **static)
 
-    def compiled(self, ranks: tuple[int, ...], **static: Any) -> tuple[Callable, Callable]:
+    def compiled(self, ranks: tuple[int | None, ...], **static: Any) -> tuple[Callable, Callable]:
         """Return the same compiled, for inputs of these ranks."""
         # One pair for each rank: TensorFlow retraces for a second shape with the sizes that differ unknown, but for a
         # second rank with the rank unknown, and then no formula could ask for an axis. One for each set of constants:
@@ -149,6 +157,11 @@ def _tensor(value: Any) -> Tensor:
     # TensorFlow's custom gradients refuse variables, and Keras's conversion hands a variable on as it is.
     value = ops.convert_to_tensor(value.value if isinstance(value, keras.Variable) else value)
     return value.read_value() if hasattr(value, "read_value") else value
+
+
+def _rank(value: Tensor) -> int | None:
+    """Return the rank, or None where a TensorFlow graph does not know it."""
+    return value.shape.rank if hasattr(value.shape, "rank") else len(value.shape)
 
 
 def _with_shape(value: Tensor, shape: Any) -> Tensor:

@@ -144,7 +144,12 @@ def save_state(generator: keras.random.SeedGenerator, store: Any) -> None:
     store["seed_state"] = ops.convert_to_numpy(generator.state)
 
 
-def load_state(generator: keras.random.SeedGenerator, store: Any) -> None:
-    """Read the generator's state from a weights store; one that has none leaves the default state."""
-    if "seed_state" in store.keys():  # noqa: SIM118 - Keras's store has keys() but no __contains__
-        generator.state.assign(store["seed_state"][:])
+def load_state(generator: keras.random.SeedGenerator, store: Any) -> dict[str, Any]:
+    """Read the generator's state from a weights store, and return the store's other entries.
+
+    A store that has no state leaves the default one.
+    """
+    entries = {name: store[name] for name in store.keys()}  # noqa: SIM118 - Keras's store is no mapping
+    if "seed_state" in entries:
+        generator.state.assign(entries.pop("seed_state")[:])
+    return entries

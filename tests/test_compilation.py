@@ -142,6 +142,25 @@ def test_plain_ends_with_its_context_even_after_an_error():
     assert compilation.compiles(training=True)
 
 
+def test_plain_reaches_the_threads_of_a_distribution_strategy():
+    import threading
+
+    seen = []
+    with compilation.plain():
+        thread = threading.Thread(target=lambda: seen.append(compilation.compiles(training=True)))
+        thread.start()
+        thread.join()
+    assert seen == [False]
+
+
+def test_an_unknown_rank_runs_plain():
+    import tensorflow as tf
+
+    function = tf.function(keras_rectifiers.activations.elu, input_signature=[tf.TensorSpec(None)])
+    for rank in (1, 3):
+        np.testing.assert_allclose(function(tf.ones((2,) * rank)), 1.0)
+
+
 def test_a_kernel_inside_a_compiled_step_gives_the_same_words():
     import tensorflow as tf
 

@@ -100,6 +100,7 @@ print("no tensorflow")
 """
 
 
+@pytest.mark.tensorflow_only
 def test_on_jax_nothing_imports_tensorflow(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, tmp_path / "model.keras"]
@@ -107,6 +108,7 @@ def test_on_jax_nothing_imports_tensorflow(tmp_path):
     assert result.stdout == "no tensorflow\n", result.stderr
 
 
+@pytest.mark.tensorflow_only
 def test_importing_the_package_imports_nothing_that_keras_does_not():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_rectifiers; "

@@ -276,11 +276,19 @@ def test_the_dtype_is_kept_forward_and_backward(name, path, dtype):
 
 
 @path
-def test_elu_and_softplus_keep_their_digits_next_to_zero(path):
+def test_elu_keeps_its_digits_next_to_zero_and_softplus_far_below_it(path):
     x = -np.logspace(-30, -2, 60).astype("float32")[None]
     with PATHS[path]():
         elu = to_numpy(activations.elu(x, 1.0))
+        # Far below zero, where 1 + e^x would round to 1.
+        tail = to_numpy(activations.scaled_softplus(np.array([[-80, -40, -20, -10]], "float32")))
     np.testing.assert_allclose(elu, np.expm1(x.astype("float64")), rtol=5e-7)
+    np.testing.assert_allclose(tail, np.log1p(np.exp([[-80.0, -40, -20, -10]])), rtol=1e-5)
+
+
+def test_every_function_is_in_a_table():
+    asked = {name.split()[0] for name in (*ELEMENTWISE, *RESHAPING)}
+    assert asked == set(activations.__all__)
 
 
 @path

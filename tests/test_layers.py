@@ -55,8 +55,22 @@ def test_the_config_is_plain_and_makes_an_equal_layer(specimen):
     plain = json.loads(json.dumps(config))
     assert specimen.layer.from_config(plain).get_config() == config
     for name, value in specimen.arguments.items():
-        if isinstance(value, int | float | str | list):
-            assert config[name] == value
+        assert config[name] == keras.saving.serialize_keras_object(value)
+
+
+def test_every_weight_has_the_initializer_regularizer_and_constraint_of_its_arguments():
+    regularizer, constraint = keras.regularizers.L2(0.01), keras.constraints.NonNeg()
+    for layer, names in ((keras_rectifiers.PReLU, ["alpha"]), (keras_rectifiers.MaxoutDense, ["kernel", "bias"])):
+        for name in names:
+            arguments = {f"{name}_initializer": keras.initializers.Constant(0.7)}
+            arguments |= {f"{name}_regularizer": regularizer, f"{name}_constraint": constraint}
+            unit = layer(4, **arguments) if layer is keras_rectifiers.MaxoutDense else layer(**arguments)
+            unit.build((None, 3))
+            weight = getattr(unit, name)
+            assert weight.regularizer is regularizer
+            assert weight.constraint is constraint
+            np.testing.assert_allclose(to_numpy(weight.value), 0.7, rtol=1e-6)
+            assert len(unit.losses) == 1
 
 
 @each_layer
@@ -116,11 +130,14 @@ def test_unknown_sizes_stay_unknown_and_run(layer, shape, expected):
 
 
 @each_layer
-def test_a_step_of_fit_trains_and_leaves_finite_numbers(specimen):
+@pytest.mark.parametrize("jit_compile", ["auto", True])
+def test_a_step_of_fit_trains_and_leaves_finite_numbers(specimen, jit_compile):
+    if jit_compile is True and keras.backend.backend() != "tensorflow":
+        pytest.skip("JAX compiles with auto too, and PyTorch's compiler is no part of this package")
     dense = keras.layers.Dense(specimen.input_shape[-1])
     model = keras.Sequential([keras.Input(specimen.input_shape), dense, specimen.make(), keras.layers.Flatten()])
     model.add(keras.layers.Dense(2))
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=jit_compile)
     before = dense.get_weights()[0]
     history = model.fit(batch(specimen, 16), np.ones((16, 2)), batch_size=5, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
@@ -157,6 +174,49 @@ def test_a_file_without_a_seed_state_leaves_the_default_one(layer):
     state = np.asarray(unit.seed_generator.state).tolist()
     unit.load_own_variables({})
     assert np.asarray(unit.seed_generator.state).tolist() == state == [5, 1]
+
+
+@stochastic
+def test_a_subclass_with_a_weight_keeps_it_and_the_state(layer, tmp_path):
+    class Weighted(layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+
+        def call(self, inputs, training=None):
+            return self.scale * super().call(inputs, training=training)
+
+    def model() -> keras.Model:
+        return keras.Sequential([keras.Input((3,)), Weighted(seed=5)])
+
+    saved, loaded = model(), model()
+    saved.layers[0].scale.assign(3.0)
+    saved(np.ones((2, 3), "float32"), training=True)
+    saved.save_weights(tmp_path / "m.weights.h5")
+    loaded.load_weights(tmp_path / "m.weights.h5")
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(to_numpy(loaded(x, training=True)), to_numpy(saved(x, training=True)))
+    assert to_numpy(loaded.layers[0].scale.value) == 3.0
+
+
+@stochastic
+@pytest.mark.parametrize("truthy", [1, np.True_])
+def test_any_true_value_of_training_draws(layer, truthy):
+    x = np.full((2, 50), -0.5, "float32")
+    drawn = to_numpy(layer(seed=5)(x, training=truthy))
+    np.testing.assert_array_equal(drawn, to_numpy(layer(seed=5)(x, training=True)))
+    assert (drawn != to_numpy(layer(seed=5)(x, training=0))).any()
+
+
+@pytest.mark.parametrize("initial", [np.float32(0.5), np.float64(0.5), 0.5])
+def test_prelu_takes_any_number_as_its_initial_slope(initial):
+    layer = keras_rectifiers.PReLU(initial)
+    layer.build((None, 3))
+    np.testing.assert_array_equal(to_numpy(layer.alpha.value), 0.5)
+    assert json.dumps(layer.get_config())
+
+
+def test_prelu_takes_an_array_of_shared_axes():
+    assert keras_rectifiers.PReLU(shared_axes=np.array([1, 2])).get_config()["shared_axes"] == [1, 2]
 
 
 @stochastic
@@ -224,9 +284,10 @@ def test_the_functional_form_computes_what_the_layer_does(specimen):
 
 @each_layer
 def test_a_mask_passes_through(specimen):
-    masked = keras.layers.Masking()(np.ones((3, 4, 6), "float32"))
-    y = specimen.make(**on_sequences(specimen))(masked)
-    assert tuple(mask_of(y).shape) == (3, 4)
+    x = np.ones((3, 4, 6), "float32")
+    x[1, 2] = 0
+    y = specimen.make(**on_sequences(specimen))(keras.layers.Masking()(x))
+    np.testing.assert_array_equal(mask_of(y), (x != 0).any(-1))
 
 
 def test_crelu_doubles_a_mask_that_covers_its_axis():

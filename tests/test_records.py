@@ -46,6 +46,14 @@ def test_runs_of_another_config_are_not_mixed_in(folder):
     assert list(records.load("chapter")["runs"]) == ["0"]
 
 
+def test_a_changed_config_is_refused_before_anything_is_trained_or_exported(folder):
+    command.record("chapter", Experiment(None), rectifiers.Config(), range(1))
+    changed = Experiment(None)
+    with pytest.raises(ValueError, match="holds runs of another config"):
+        command.record("chapter", changed, rectifiers.Config(epochs=3), range(1))
+    assert changed.ran == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [('{"chapter": "cha', "is not valid JSON"), ('{"runs": {}}', "lacks .*config"), ("[1]", "lacks")],

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# One worker for the module: each of several would draw all the numbers again.
+pytestmark = [pytest.mark.tensorflow_only, pytest.mark.xdist_group("same_noise")]
+
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
 # Each backend draws in a process of its own and leaves its numbers in a file.

@@ -41,7 +41,10 @@ def main() -> None:
 
 def record(chapter: str, experiment: ModuleType, config: Any, seeds: range) -> None:
     path = records.RESULTS / f"{chapter}.json"
-    done = set(records.load(chapter)["runs"]) if path.exists() else set()
+    done: set[str] = set()
+    if path.exists():
+        records.check_config(chapter, dataclasses.asdict(config))
+        done = set(records.load(chapter)["runs"])
     for seed in track([seed for seed in seeds if str(seed) not in done], f"recording {chapter}"):
         start = time.monotonic()
         metrics = experiment.run(config, seed)

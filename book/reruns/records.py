@@ -60,13 +60,20 @@ def load(chapter: str) -> dict[str, Any]:
     return results
 
 
+def check_config(chapter: str, config: dict) -> None:
+    """Refuse to add to the results of another config."""
+    # Through JSON, where tuples become lists as in the file.
+    if load(chapter)["config"] != json.loads(json.dumps(config)):
+        raise ValueError(f"{RESULTS / chapter}.json holds runs of another config. Remove it to record this one.")
+
+
 def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wall_seconds: float) -> None:
     """Add the run of one seed to a chapter's results; a results file of another config is refused."""
     path = RESULTS / f"{chapter}.json"
-    config = json.loads(json.dumps(config))  # tuples become lists, as in the file
-    results: dict = load(chapter) if path.exists() else {"chapter": chapter, "config": config, "data": data, "runs": {}}
-    if results["config"] != config:
-        raise ValueError(f"{path} holds runs of another config. Remove it to record this one.")
+    results: dict = {"chapter": chapter, "config": config, "data": data, "runs": {}}
+    if path.exists():
+        check_config(chapter, config)
+        results = load(chapter)
     results["runs"][str(seed)] = {
         "metrics": metrics,
         "wall_seconds": round(wall_seconds, 1),

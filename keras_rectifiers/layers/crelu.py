@@ -110,8 +110,8 @@ class CReLU(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         checks.axis(self.axis, len(input_shape), owner="CReLU")
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return crelu(x, self.axis, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return crelu(inputs, self.axis, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         axis = checks.axis(self.axis, len(inputs.shape), owner="CReLU")
@@ -123,9 +123,9 @@ class CReLU(keras.layers.Layer):
         axis = checks.axis(self.axis, len(input_shape), owner="CReLU")
         return _doubled(tuple(input_shape), axis=axis)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis": self.axis}

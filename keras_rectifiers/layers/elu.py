@@ -93,15 +93,15 @@ class ELU(keras.layers.Layer):
         self.alpha = checks.number("alpha", alpha, least=0.0)
         self.supports_masking = True
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return elu(x, self.alpha, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return elu(inputs, self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "alpha": self.alpha}

@@ -153,8 +153,8 @@ class Maxout(keras.layers.Layer):
         axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
         _checked_width(input_shape[axis], self.pieces, owner="Maxout")
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return maxout(x, self.pieces, self.axis, self.grouping, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return maxout(inputs, self.pieces, self.axis, self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
@@ -170,9 +170,9 @@ class Maxout(keras.layers.Layer):
         _checked_width(input_shape[axis], self.pieces, owner="Maxout")
         return _reduced(tuple(input_shape), pieces=self.pieces, axis=axis, grouping=self.grouping)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "pieces": self.pieces, "axis": self.axis, "grouping": self.grouping}

@@ -41,12 +41,13 @@ class MaxoutDense(keras.layers.Layer):
 
     Example:
 
-    >>> import numpy as np
+    >>> import keras, numpy as np
     >>> from keras_rectifiers import MaxoutDense
     >>> layer = MaxoutDense(1, pieces=2)
     >>> layer.build((None, 1))
     >>> layer.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])  # max(x, -x) is the absolute value
-    >>> [float(v) for v in layer(np.array([[-3.0], [2.0]], "float32"))[:, 0]]
+    >>> y = keras.ops.convert_to_numpy(layer(np.array([[-3.0], [2.0]], "float32")))
+    >>> [float(v) for v in y[:, 0]]
     [3.0, 2.0]
 
     Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
@@ -101,9 +102,9 @@ class MaxoutDense(keras.layers.Layer):
             )
         self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(x, owner="MaxoutDense")
-        pre_activation = ops.matmul(x, self.kernel)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        checks.floating(inputs, owner="MaxoutDense")
+        pre_activation = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             pre_activation = ops.add(pre_activation, self.bias)
         return maxout(pre_activation, self.pieces, training=training)
@@ -111,9 +112,9 @@ class MaxoutDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*tuple(input_shape)[:-1], self.units)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {

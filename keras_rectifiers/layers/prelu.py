@@ -1,9 +1,11 @@
 """PReLU, the rectifier whose negative slope is learned."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks
@@ -59,6 +61,8 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
     x = checks.tensor(x, owner="prelu")
     if not hasattr(slope, "dtype"):
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
+    elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
+        slope = ops.cast(slope, wide(x.dtype))
     return _kernel(x, slope, shared=_shared(tuple(x.shape), tuple(slope.shape)), training=training)
 
 
@@ -105,10 +109,10 @@ class PReLU(keras.layers.Layer):
 
     Example:
 
-    >>> import numpy as np
+    >>> import keras, numpy as np
     >>> from keras_rectifiers import PReLU
     >>> layer = PReLU()
-    >>> y = layer(np.array([[-2.0, 0.0, 3.0]], "float32"))
+    >>> y = keras.ops.convert_to_numpy(layer(np.array([[-2.0, 0.0, 3.0]], "float32")))
     >>> [float(v) for v in y[0]]
     [-0.5, 0.0, 3.0]
     >>> PReLU(shared_axes=[-3, -2]).compute_output_shape((None, 32, 32, 64))
@@ -127,7 +131,7 @@ class PReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(alpha_initializer, int | float) and not isinstance(alpha_initializer, bool):
+        if isinstance(alpha_initializer, Real):
             alpha_initializer = keras.initializers.Constant(checks.number("alpha_initializer", alpha_initializer))
         self.alpha_initializer = keras.initializers.get(alpha_initializer)
         self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
@@ -169,15 +173,15 @@ class PReLU(keras.layers.Layer):
             return set(range(1, rank)) - {channel}
         return {checks.axis(axis, rank, owner="PReLU's shared_axes") for axis in self.shared_axes}
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return prelu(x, self.alpha, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return prelu(inputs, self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {
@@ -191,12 +195,12 @@ class PReLU(keras.layers.Layer):
 
 
 def _checked_axes(shared_axes: Any) -> Any:
-    if shared_axes is None or shared_axes == "spatial":
+    if shared_axes is None or (isinstance(shared_axes, str) and shared_axes == "spatial"):
         return shared_axes
     if isinstance(shared_axes, str):
         raise ValueError(
             'Argument `shared_axes` must be "spatial", None or a list of integers. '
             f"Received: shared_axes={shared_axes!r}"
         )
-    several = shared_axes if isinstance(shared_axes, Sequence) else [shared_axes]
+    several = shared_axes if np.ndim(shared_axes) else [shared_axes]
     return [checks.integer("shared_axes", axis) for axis in several]

@@ -102,7 +102,7 @@ def rrelu(
     """
     x = checks.tensor(x, owner="rrelu")
     lower, upper = _checked_slopes(lower, upper, uniform_in)
-    if training is not True:
+    if not checks.training(training):
         return _leaky_kernel(x, slope=_inference_slope(lower, upper, uniform_in), training=training)
     key = noise.seeded_key(seed, owner="rrelu")
     return _kernel(x, key, lower=lower, upper=upper, uniform_in=uniform_in, training=training)
@@ -128,7 +128,8 @@ class RReLU(keras.layers.Layer):
         seed: None or an integer in [0, 2**31). The generator's state is saved with the model's weights; under a
             distribution strategy each replica draws its own noise.
 
-    Input and output: float tensors of one shape, any rank. A mask passes through.
+    Input and output: float tensors of one shape, any rank. A mask passes through. Layers of one seed draw the same
+    noise: give each its own.
 
     Raises:
         ValueError: if an argument is none of the above, `lower` exceeds `upper`, or the input is not floating-point.
@@ -162,21 +163,22 @@ class RReLU(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return rrelu(x, self.lower, self.upper, self.uniform_in, seed=self.seed_generator, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return rrelu(inputs, self.lower, self.upper, self.uniform_in, seed=self.seed_generator, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
         noise.save_state(self.seed_generator, store)
 
     def load_own_variables(self, store: Any) -> None:
-        noise.load_state(self.seed_generator, store)
+        super().load_own_variables(noise.load_state(self.seed_generator, store))
 
     def get_config(self) -> dict:
         return {

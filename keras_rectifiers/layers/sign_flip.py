@@ -101,15 +101,15 @@ class SignFlip(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         checks.axis(self.axis, len(input_shape), owner="SignFlip")
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return sign_flip(x, self.axis, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return sign_flip(inputs, self.axis, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis": self.axis}

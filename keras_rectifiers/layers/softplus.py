@@ -10,7 +10,7 @@ from keras_rectifiers.compilation import Kernel, Tensor
 
 
 def _formula(x: Tensor, *, sharpness: float) -> Tensor:
-    # log(1 + e^(a x)) / a = max(x, 0) + log(1 + e^(-a |x|)) / a, in which no exponential can overflow.
+    # log(1 + e^(s x)) / s = max(x, 0) + log(1 + e^(-s |x|)) / s, in which no exponential can overflow.
     return ops.where(x <= 0, 0.0, x) + ops.log1p(ops.exp(-sharpness * ops.absolute(x))) / sharpness
 
 
@@ -27,11 +27,11 @@ def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = N
 
     .. math::
 
-        f(x) = \log(1 + e^{a x}) / a
+        f(x) = \log(1 + e^{s x}) / s
 
     Args:
         x: float tensor of any shape.
-        sharpness: the factor a, above 0.
+        sharpness: the factor s, above 0.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
@@ -61,12 +61,12 @@ class ScaledSoftplus(keras.layers.Layer):
 
     .. math::
 
-        f(x) = \log(1 + e^{a x}) / a, \qquad f'(x) = \operatorname{sigmoid}(a x)
+        f(x) = \log(1 + e^{s x}) / s, \qquad f'(x) = \operatorname{sigmoid}(s x)
 
-    The largest distance to the rectifier is :math:`\log(2) / a`, at 0. Nothing overflows, in float16 either.
+    The largest distance to the rectifier is :math:`\log(2) / s`, at 0. Nothing overflows, in float16 either.
 
     Args:
-        sharpness: the factor a, above 0; 1 is the ordinary softplus.
+        sharpness: the factor s, above 0; 1 is the ordinary softplus.
 
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
@@ -89,15 +89,15 @@ class ScaledSoftplus(keras.layers.Layer):
         self.sharpness = checks.number("sharpness", sharpness, above=0.0)
         self.supports_masking = True
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return scaled_softplus(x, self.sharpness, training=training)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        return scaled_softplus(inputs, self.sharpness, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, x: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(x, owner=type(self).__name__)
-        return super().compute_output_spec(x, training=training)
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+        checks.floating(inputs, owner=type(self).__name__)
+        return super().compute_output_spec(inputs, training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "sharpness": self.sharpness}
