@@ -9,7 +9,6 @@ unless it is started with a flag, and ONNX export writes an invalid file without
 """
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +70,9 @@ class Kernel:
         gradient: `gradient(upstream, *inputs, **static) -> tuple`, one entry an input, `None` for an integer one.
         output_shape: `output_shape(shape_of_first_input, **static) -> shape`; the same shape when left out.
         exact: the formula only selects and negates, so that half precision needs no widening.
+        xla_formula, xla_gradient: the same functions written for XLA, where it compiles what is shortest to say badly.
+        keeps_output: the gradient is `gradient(upstream, output, *inputs, **static)`. For kernels whose output the next
+            layer keeps anyway.
     """
 
     def __init__(
@@ -80,9 +82,15 @@ class Kernel:
         *,
         output_shape: Callable[..., Shape] | None = None,
         exact: bool = False,
+        xla_formula: Callable[..., Tensor] | None = None,
+        xla_gradient: Callable[..., tuple] | None = None,
+        keeps_output: bool = False,
     ) -> None:
         self.formula = formula
         self.gradient = gradient
+        self.xla_formula = xla_formula or formula
+        self.xla_gradient = xla_gradient or gradient
+        self.keeps_output = keeps_output
         self.output_shape = output_shape or (lambda shape, **static: shape)
         self.exact = exact
         self._compiled: dict[tuple, Any] = {}
@@ -96,23 +104,29 @@ class Kernel:
         else:
             forward, backward = self.plain(**static)
 
+        def slopes(output: Tensor, arguments: tuple, args: tuple, upstream: Tensor) -> tuple:
+            g = upstream if upstream is not None else args[-1]
+            kept = (known(output, *arguments),) if self.keeps_output else ()
+            found = backward(g, *kept, *arguments)
+            return tuple(_with_shape(d, a.shape) for d, a in zip(found, arguments, strict=True))
+
         @ops.custom_gradient
         def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
-            def gradient(*args: Tensor, upstream: Tensor = None) -> tuple:
-                g = upstream if upstream is not None else args[-1]
-                slopes = backward(g, *arguments)
-                return tuple(_with_shape(d, a.shape) for d, a in zip(slopes, arguments, strict=True))
-
             output = forward(*arguments)
             if ranks[0] is not None:
                 output = _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static))
-            return output, gradient
+            return output, lambda *args, upstream=None: slopes(output, arguments, args, upstream)
+
+        # A gradient that uses the output must itself be differentiable through it.
+        @ops.custom_gradient
+        def known(output: Tensor, *arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
+            return output, lambda *args, upstream=None: (None, *slopes(output, arguments, args, upstream))
 
         return differentiable(*inputs)
 
     def plain(self, **static: Any) -> tuple[Callable, Callable]:
         """Return the formula and its gradient with these constants, as plain operations."""
-        return functools.partial(self._forward, **static), functools.partial(self._backward, **static)
+        return self._pair(self.formula, self.gradient, **static)
 
     def compiled(self, ranks: tuple[int | None, ...], **static: Any) -> tuple[Callable, Callable]:
         """Return the same compiled, for inputs of these ranks."""
@@ -121,15 +135,19 @@ class Kernel:
         # as arguments of one function they would count as retraces, of which TensorFlow warns.
         key = (ranks, *sorted(static.items()))
         if key not in self._compiled:
-            self._compiled[key] = tuple(map(_compile, self.plain(**static)))
+            self._compiled[key] = tuple(map(_compile, self._pair(self.xla_formula, self.xla_gradient, **static)))
         return self._compiled[key]
 
-    def _forward(self, *inputs: Tensor, **static: Any) -> Tensor:
-        return _cast(self.formula(*self._widened(inputs), **static), inputs[0].dtype)
+    def _pair(self, formula: Callable, gradient: Callable, **static: Any) -> tuple[Callable, Callable]:
+        def forward(*inputs: Tensor) -> Tensor:
+            return _cast(formula(*self._widened(inputs), **static), inputs[0].dtype)
 
-    def _backward(self, g: Tensor, *inputs: Tensor, **static: Any) -> tuple:
-        slopes = self.gradient(*self._widened((g, *inputs)), **static)
-        return tuple(None if d is None else _cast(d, x.dtype) for d, x in zip(slopes, inputs, strict=True))
+        def backward(g: Tensor, *kept: Tensor) -> tuple:
+            inputs = kept[self.keeps_output :]
+            slopes = gradient(*self._widened((g, *kept)), **static)
+            return tuple(None if d is None else _cast(d, x.dtype) for d, x in zip(slopes, inputs, strict=True))
+
+        return forward, backward
 
     def _widened(self, values: tuple) -> tuple:
         return values if self.exact else _widened(values)
@@ -139,6 +157,16 @@ def wide(*dtypes: Any) -> str:
     """Return float64 if any of the dtypes is float64, else float32: what the formulas compute in."""
     # Not keras.backend.result_type: on JAX it narrows float64 even where JAX has it enabled.
     return "float64" if "float64" in map(keras.backend.standardize_dtype, dtypes) else "float32"
+
+
+def reinterpreted(x: Tensor, dtype: str) -> Tensor:
+    """Return the bits of x read as another type of the same width."""
+    if keras.backend.backend() == "tensorflow":
+        # keras.ops.view asks for the size of the last axis, which a graph may not know.
+        import tensorflow as tf
+
+        return tf.bitcast(x, dtype)
+    return ops.view(x, dtype=dtype)
 
 
 def _compile(function: Callable) -> Callable:

@@ -11,6 +11,7 @@ outputs within 4.
 """
 
 import functools
+import math
 import operator
 from typing import Any
 
@@ -18,7 +19,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Tensor, wide
+from keras_rectifiers.compilation import Tensor, reinterpreted, wide
 
 # The multipliers of Wellons's three-round 32-bit mixer "triple32" (hash-prospector, 2018), as signed integers.
 _MULTIPLIERS = (0xED5AD4BB - 2**32, 0xAC4C1B51 - 2**32, 0x31848BAB)
@@ -93,9 +94,11 @@ def words(shape: tuple, key: Tensor) -> Tensor:
     >>> [int(word) for word in words]
     [136882514, -1937400300, 1373731964]
     """
-    size = functools.reduce(operator.mul, shape, 1)
-    index = ops.arange(size, dtype="int32")
-    return ops.reshape(_mix(index + key[0], injected=key[1]), shape)
+    rows = functools.reduce(operator.mul, shape[:-1], 1)
+    width = shape[-1] if shape else 1
+    # Row by row: for an index that is counted through all axes XLA builds each vector from eight scalars.
+    starts = ops.expand_dims(ops.arange(rows, dtype="int32") * width + key[0], 1)
+    return ops.reshape(_mix(starts + ops.arange(width, dtype="int32"), injected=key[1]), shape)
 
 
 def uniform(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
@@ -119,6 +122,11 @@ _DENOMINATOR = (1.0, 0.0992052660, 0.0326729177, 0.00228107358, 1.69781784e-4, 1
 LARGEST_NORMAL = 6.337958
 
 
+# log(1 + f) / f for sqrt(1/2) <= 1 + f <= sqrt(2): a minimax fit, in which log(1 + f) is off by 2e-7 at most.
+_LOGARITHM = (1.00000325, -0.500019651, 0.333032983, -0.248813395, 0.206046724, -0.189019799, 0.118274824)
+_BITS_OF_SQRT_HALF = 0x3F3504F3
+
+
 def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
     """Return standard normals, as float32 or wider, by the inverse of their distribution function.
 
@@ -126,13 +134,21 @@ def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
     number; the largest magnitude is `LARGEST_NORMAL`. The relative error of the inverse is below 1e-6.
     """
     word = words(shape, key)
-    magnitude = ops.bitwise_xor(word, ops.right_shift(word, _int32(31)))
-    # x = (magnitude + 1/2) / 2**31 and 1 - x from its own integer: near 1 the difference would lose every digit.
-    x = (ops.cast(magnitude, "float32") + 0.5) * 2.0**-31
-    tail = (ops.cast(ops.bitwise_xor(magnitude, _int32(2**31 - 1)), "float32") + 0.5) * 2.0**-31
-    w = -ops.log(tail * (1.0 + x))
-    z = x * _polynomial(_NUMERATOR, w) / _polynomial(_DENOMINATOR, w)
-    return ops.cast(ops.where(word < 0, -z, z), wide(dtype))
+    # x = (word + 1/2) / 2**31, and 1 - |x| from its own integer: near 1 the difference would lose every digit.
+    rest = ops.bitwise_xor(word, ops.bitwise_xor(_int32(2**31 - 1), ops.right_shift(word, _int32(31))))
+    tail = (ops.cast(rest, "float32") + 0.5) * 2.0**-31
+    x = (ops.cast(word, "float32") + 0.5) * 2.0**-31
+    w = -_logarithm(tail * (2.0 - tail))
+    return ops.cast(x * _polynomial(_NUMERATOR, w) / _polynomial(_DENOMINATOR, w), wide(dtype))
+
+
+def _logarithm(y: Tensor) -> Tensor:
+    """Return log(y) of ordinary float32 numbers, to 2e-7 absolutely, in a third of the time that XLA's own takes."""
+    # y = 2^e (1 + f), taken apart as bits so that 1 + f lies between the square roots of 1/2 and 2.
+    bits = reinterpreted(y, "int32") - _int32(_BITS_OF_SQRT_HALF)
+    exponent = ops.right_shift(bits, _int32(23))
+    f = reinterpreted(ops.bitwise_and(bits, _int32(2**23 - 1)) + _int32(_BITS_OF_SQRT_HALF), "float32") - 1.0
+    return f * _polynomial(_LOGARITHM, f) + ops.cast(exponent, "float32") * math.log(2.0)
 
 
 def _polynomial(coefficients: tuple[float, ...], w: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ CALLS = {
     "rrelu._kernel": (SLOPES, (np.array([1, 2], "int32"),)),
     "rrelu._leaky_kernel": ({"slope": 0.2}, ()),
     "nrelu._kernel": ({}, (np.array([1, 2], "int32"),)),
+    "nrelu._kernel_keeping_output": ({}, (np.array([1, 2], "int32"),)),
     "nrelu._rectified_kernel": ({}, ()),
     "nrelu._mean_kernel": ({}, ()),
 }
@@ -57,7 +58,8 @@ def test_forward_and_backward_have_an_optimized_program(name):
     x = inputs(name, 4)
     forward, backward = KERNELS[name].compiled(tuple(len(t.shape) for t in x), **constants)
     g = KERNELS[name](*x, **constants)
-    for function, arguments in ((forward, x), (backward, (g, *x))):
+    kept = (g,) if KERNELS[name].keeps_output else ()
+    for function, arguments in ((forward, x), (backward, (g, *kept, *x))):
         program = function.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
         assert program.startswith("HloModule")
         assert "f32[4," in program

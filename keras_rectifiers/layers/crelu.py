@@ -10,8 +10,14 @@ from keras_rectifiers.compilation import Kernel, Shape, Tensor
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    # The comparisons are written so that NaN fails them and stays.
-    return ops.concatenate([ops.where(x <= 0, 0.0, x), ops.where(x >= 0, 0.0, -x)], axis=axis)
+    # x and -x along an axis of their own that then joins the one asked for: XLA writes both halves in one pass, where
+    # a concatenation copies them.
+    signs = ops.convert_to_tensor([1.0, -1.0], dtype=x.dtype)
+    both = ops.expand_dims(x, axis) * ops.reshape(signs, (2, *(1,) * (len(x.shape) - axis)))
+    # The comparison is written so that NaN fails it and stays.
+    rectified = ops.where(both <= 0, 0.0, both)
+    shape = ops.shape(x)
+    return ops.reshape(rectified, (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :]))
 
 
 def _gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:

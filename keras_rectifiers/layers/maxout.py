@@ -11,34 +11,44 @@ from keras_rectifiers.compilation import Kernel, Shape, Tensor
 GROUPINGS = ("contiguous", "interleaved")
 
 
-def _piece(x: Tensor, k: int, pieces: int, axis: int, grouping: str) -> Tensor:
-    """Return piece k of every unit: each pieces-th entry of contiguous groups, one block of interleaved ones."""
-    units = ops.shape(x)[axis] // pieces
-    own = slice(k, None, pieces) if grouping == "contiguous" else slice(k * units, (k + 1) * units)
-    return x[(*(slice(None),) * axis, own)]
+def _split(x: Tensor, pieces: int, axis: int, grouping: str) -> tuple[Tensor, int]:
+    """Give the pieces an axis of their own: after the units' for contiguous groups, before it for interleaved ones."""
+    shape = ops.shape(x)
+    units = shape[axis] // pieces
+    contiguous = grouping == "contiguous"
+    split = (units, pieces) if contiguous else (pieces, units)
+    return ops.reshape(x, (*shape[:axis], *split, *shape[axis + 1 :])), axis + contiguous
 
 
-def _formula(x: Tensor, *, pieces: int, axis: int, grouping: str) -> Tensor:
-    largest = _piece(x, 0, pieces, axis, grouping)
+def _largest(split: Tensor, pieces: int, own: int) -> tuple[Tensor, Tensor]:
+    """Return the largest piece and its number, the first of equal ones."""
+    before = (slice(None),) * own
+    largest = split[(*before, 0)]
+    winner = ops.zeros_like(largest, dtype="int32")
     for k in range(1, pieces):
-        piece = _piece(x, k, pieces, axis, grouping)
+        piece = split[(*before, k)]
         # A NaN compares false with everything: the second test lets it win, and nothing replaces it.
         wins = ops.logical_or(piece > largest, piece != piece)
         largest = ops.where(wins, piece, largest)
-    return largest
+        winner = ops.where(wins, k, winner)
+    return largest, winner
+
+
+def _formula(x: Tensor, *, pieces: int, axis: int, grouping: str) -> Tensor:
+    split, own = _split(x, pieces, axis, grouping)
+    return _largest(split, pieces, own)[0]
 
 
 def _gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) -> tuple:
-    largest = _formula(x, pieces=pieces, axis=axis, grouping=grouping)
-    free = ops.ones_like(largest, dtype="bool")
-    slopes = []
-    for k in range(pieces):
-        first = ops.logical_and(free, _piece(x, k, pieces, axis, grouping) == largest)
-        free = ops.logical_and(free, ops.logical_not(first))
-        slopes.append(ops.where(first, g, 0.0))
+    split, own = _split(x, pieces, axis, grouping)
+    # Three ways to one result, each the fastest under XLA on a processor where it is used, by a third or more.
     if grouping == "interleaved":
-        return (ops.concatenate(slopes, axis=axis),)
-    return (ops.reshape(ops.stack(slopes, axis=axis + 1), ops.shape(x)),)
+        _, winner = _largest(split, pieces, own)
+        return (ops.concatenate([ops.where(winner == k, g, 0.0) for k in range(pieces)], axis=axis),)
+    winner = _largest(split, pieces, own)[1] if pieces == 2 else ops.cast(ops.argmax(split, axis=own), "int32")
+    number = ops.reshape(ops.arange(pieces, dtype="int32"), (pieces, *(1,) * (len(x.shape) - own)))
+    slopes = ops.where(number == ops.expand_dims(winner, own), ops.expand_dims(g, own), 0.0)
+    return (ops.reshape(slopes, ops.shape(x)),)
 
 
 def _reduced(shape: Shape, *, pieces: int, axis: int, grouping: str) -> Shape:

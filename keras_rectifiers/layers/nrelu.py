@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, noise
-from keras_rectifiers.compilation import Kernel, Tensor
+from keras_rectifiers.compilation import Kernel, Tensor, compiles
 
 INFERENCES = ("rectified", "mean", "sample")
 
@@ -30,6 +30,13 @@ def _gradient(g: Tensor, x: Tensor, key: Tensor) -> tuple:
     deviation, slope = _deviation(x)
     n = noise.normal(ops.shape(x), key, x.dtype)
     return ops.where(x + deviation * n > 0, g * (1.0 + n * slope), 0.0), None
+
+
+def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor, key: Tensor) -> tuple:
+    # Where y > 0 the noise is y - x = n sqrt(sigmoid(x)), and its derivative half of that times sigmoid(-x): 0 from
+    # 100 on, where the difference may be of infinities.
+    drawn = ops.where(x < 100.0, y - x, 0.0)
+    return ops.where(y > 0, g * (1.0 + 0.5 * drawn * ops.sigmoid(-x)), 0.0), None
 
 
 def _rectified_formula(x: Tensor) -> Tensor:
@@ -67,8 +74,17 @@ def _mean_gradient(g: Tensor, x: Tensor) -> tuple:
 
 
 _kernel = Kernel(_formula, _gradient)
+_kernel_keeping_output = Kernel(_formula, _gradient_from_output, keeps_output=True)
 _rectified_kernel = Kernel(_rectified_formula, _rectified_gradient, exact=True)
 _mean_kernel = Kernel(_mean_formula, _mean_gradient)
+
+
+def _sampling_kernel(x: Tensor, training: bool | None) -> Kernel:
+    """Choose whether the gradient finds the noise from the output or draws it again."""
+    # Drawing takes several times as long as reading the output, which the next layer keeps too. But half precision
+    # would round the noise, and on PyTorch a kept output is a circle of references.
+    full = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")
+    return _kernel_keeping_output if full and compiles(training) else _kernel
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -111,7 +127,7 @@ def nrelu(
     x = checks.tensor(x, owner="nrelu")
     checks.choice("inference", inference, INFERENCES)
     if checks.training(training) or inference == "sample":
-        return _kernel(x, noise.seeded_key(seed, owner="nrelu"), training=training)
+        return _sampling_kernel(x, training)(x, noise.seeded_key(seed, owner="nrelu"), training=training)
     return (_rectified_kernel if inference == "rectified" else _mean_kernel)(x, training=training)
 
 

@@ -11,23 +11,26 @@ from keras_rectifiers.compilation import Kernel, Tensor
 VARIABLES = ("divisor", "slope")
 
 
-def _slopes(x: Tensor, key: Tensor, lower: float, upper: float, uniform_in: str) -> Tensor:
-    u = noise.uniform(ops.shape(x), key, x.dtype)
+def _sloped(value: Tensor, key: Tensor, lower: float, upper: float, uniform_in: str) -> Tensor:
+    """Multiply each element by the slope that is drawn for it from its index and the key."""
+    u = noise.uniform(ops.shape(value), key, value.dtype)
     if uniform_in == "slope":
-        return lower + u * (upper - lower)
+        return value * (lower + u * (upper - lower))
+    # One division, of the value: a slope 1 / divisor would be common to forward and backward, and a compiler that sees
+    # both would keep it in memory from one to the other.
     least, most = 1.0 / upper, 1.0 / lower
-    return 1.0 / (least + u * (most - least))
+    return value / (least + u * (most - least))
 
 
 def _formula(x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> Tensor:
     # x > 0: x
-    # else:  slope x, the slope drawn for this element from its index and the key
-    return ops.where(x > 0, x, x * _slopes(x, key, lower, upper, uniform_in))
+    # else:  slope x
+    return ops.where(x > 0, x, _sloped(x, key, lower, upper, uniform_in))
 
 
 def _gradient(g: Tensor, x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> tuple:
     # The slopes are drawn again, not stored: a hash costs less than reading a tensor back.
-    return ops.where(x > 0, g, g * _slopes(x, key, lower, upper, uniform_in)), None
+    return ops.where(x > 0, g, _sloped(g, key, lower, upper, uniform_in)), None
 
 
 def _leaky_formula(x: Tensor, *, slope: float) -> Tensor:
