@@ -5,7 +5,7 @@ TORCH := torch==2.13.0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help test test-torch book lint results lock clean
+.PHONY: help test test-torch book lint results bench lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -55,6 +55,10 @@ lint: .venv/ready ## check style and types
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && ../$(BIN)/python -m reruns rectifiers --scale paper
+
+bench: .venv/ready ## time every unit and its peers on this machine (half an hour) and record it in book/results/cost.json
+	@echo "== timing on TensorFlow, JAX and, where it is installed, PyTorch; leave the machine alone meanwhile"
+	@cd book && ../$(BIN)/python -m reruns.experiments.cost
 
 lock: .venv/ready ## write requirements.lock anew from pyproject.toml
 	@echo "== resolving"

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -13,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "book" / "results"
@@ -28,12 +28,28 @@ def provenance() -> dict[str, Any]:
         # Of the code that decides what a run gives; pages, results and models do not make it another.
         "dirty": bool(_git("status", "--porcelain", "--", "keras_rectifiers", "book/reruns", "requirements.lock")),
         "backend": keras.backend.backend(),
-        "device": "GPU" if tf.config.list_physical_devices("GPU") else f"CPU, {os.cpu_count()} cores",
+        "device": _device(),
         "versions": {
             "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in packages},
+            **{package: importlib.metadata.version(package) for package in packages if _installed(package)},
         },
     }
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
+
+
+def _device() -> str:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        graphics = jax.default_backend() != "cpu" and jax.devices()[0].device_kind
+    else:
+        import tensorflow as tf
+
+        graphics = tf.config.list_physical_devices("GPU") and "GPU"
+    return graphics or f"CPU, {os.cpu_count()} cores"
 
 
 def _git(*arguments: str) -> str:
@@ -82,6 +98,24 @@ def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wal
     write_json(path, results)
 
 
+def replace(chapter: str, config: dict, metrics: dict, wall_seconds: float) -> Path:
+    """Write the results of a measurement of this machine over those of the last one."""
+    path = RESULTS / f"{chapter}.json"
+    run = {"metrics": metrics, "wall_seconds": round(wall_seconds, 1), "provenance": {**provenance(), **machine()}}
+    write_json(path, {"chapter": chapter, "config": config, "data": {}, "runs": {"0": run}})
+    return path
+
+
+def machine() -> dict[str, str]:
+    """Return the kind of processor and the operating system."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        processor = platform.processor() or platform.machine()
+    return {"processor": processor, "system": f"{platform.system()} {platform.release()}"}
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write under a temporary name and rename, so that a reader never meets half a file."""
     text = json.dumps(_rounded(value), indent=1, allow_nan=False) + "\n"
@@ -124,6 +158,8 @@ def export(model: keras.Model, name: str, images: np.ndarray, card: dict) -> Pat
 
 
 def _signature(path: Path) -> dict[str, Any]:
+    import tensorflow as tf
+
     signature = tf.saved_model.load(path).signatures["serving_default"]
 
     def described(specs: dict) -> dict:

@@ -1,0 +1,163 @@
+"""What a unit costs: `make bench`, or `python -m reruns.experiments.cost` from book/.
+
+Each part runs in a process of its own and is timed there in turns with a copy, to which every figure is a ratio. The
+parts on TensorFlow are left out where it is not installed, so that the same command measures a graphics card on JAX.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from reruns import timing
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is measured, and how often."""
+
+    far: tuple[int, ...] = (256, 32, 32, 64)  # far out of every cache: 16.8 million elements
+    near: tuple[int, ...] = (32, 16, 16, 32)  # one MiB in float32
+    dense: tuple[int, int, int, int] = (512, 1024, 512, 5)  # batch, inputs, units, pieces
+    stack: tuple[int, ...] = (144, 32, 32, 64)  # above the 32 MiB that glibc may keep for itself
+    depths: tuple[int, int] = (10, 20)  # of the stacks whose memory is compared
+    rounds: int = 15
+    patience: float = 3.0  # seconds, for a case that is slow
+
+
+def units(config: Config) -> dict:
+    from reruns import unit_times
+
+    return unit_times.units(config)
+
+
+def fresh(config: Config) -> dict:
+    from reruns import unit_times
+
+    return unit_times.fresh(config)
+
+
+def maxout_dense(config: Config) -> list[dict]:
+    from reruns import unit_times
+
+    return unit_times.dense(config)
+
+
+def networks(config: Config) -> dict:
+    from reruns import steps
+
+    return {
+        "over_relu": steps.networks_over_relu(config.rounds, config.patience),
+        "first_steps": steps.first_steps(),
+        "pipelines": steps.pipeline_speeds(),
+    }
+
+
+def memory(config: Config) -> list[dict]:
+    from reruns import stacks
+
+    return stacks.tensors_a_unit(config.depths, config.stack)
+
+
+# (name in the results, the part, its backend, whether freed memory is kept)
+PARTS = [
+    ("tensorflow", units, "tensorflow", True),
+    ("jax", units, "jax", True),
+    ("fresh", fresh, "tensorflow", False),
+    ("maxout_dense", maxout_dense, "tensorflow", True),
+    ("networks", networks, "tensorflow", True),
+    ("memory_tensorflow", memory, "tensorflow", False),
+    ("memory_jax", memory, "jax", False),
+]
+
+
+def measured_apart(part: str, backend: str, keeping: bool) -> Any:
+    """Run one part in a process of its own and return what it found."""
+    environment = {name: value for name, value in os.environ.items() if name not in timing.KEEPING}
+    environment |= {"KERAS_BACKEND": backend} | (timing.KEEPING if keeping else {})
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "found.json"
+        command = [sys.executable, "-m", "reruns.experiments.cost", "--part", part, "--into", str(found)]
+        subprocess.run(command, env=environment, check=True)
+        return json.loads(found.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m reruns.experiments.cost", description=__doc__)
+    parser.add_argument("--part", choices=[name for name, *_ in PARTS], help="this part only, nothing recorded")
+    parser.add_argument("--into", type=Path, help="the file for the part's results")
+    arguments = parser.parse_args()
+    config = Config()
+    if arguments.part:
+        part = next(function for name, function, *_ in PARTS if name == arguments.part)
+        found = part(config)
+        text = json.dumps(found)
+        arguments.into.write_text(text) if arguments.into else print(text)
+        return
+    record(config)
+
+
+def record(config: Config) -> None:
+    from reruns import records
+
+    installed = {name: importlib.util.find_spec(name) is not None for name in ("tensorflow", "jax", "torch")}
+    start = time.monotonic()
+    metrics: dict[str, Any] = {"absent": [name for name, there in installed.items() if not there]}
+    for name, _, backend, keeping in PARTS:
+        if installed[backend]:
+            metrics[name] = measured_apart(name, backend, keeping)
+            path = records.replace("cost", dataclasses.asdict(config), metrics, time.monotonic() - start)
+    for title, header, lines in tables(metrics):
+        drawn = Table(*header, title=title)
+        for line in lines:
+            drawn.add_row(*line)
+        Console().print(drawn)
+    print(f"wrote {path}")
+
+
+def tables(metrics: dict) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Return a title, a header and lines for every table that the recorded metrics make."""
+    found = []
+    for backend in [name for name in ("tensorflow", "jax") if name in metrics]:
+        for setting, rows in grouped(metrics[backend]["rows"], "setting").items():
+            found.append((f"{backend}, {setting}: time over floor", *table(rows, "over_floor")))
+    if "fresh" in metrics:
+        found.append(("on fresh pages: time over floor", *table(metrics["fresh"]["rows"], "over_floor")))
+    if "maxout_dense" in metrics:
+        rows = [{"unit": "MaxoutDense", **row} for row in metrics["maxout_dense"]]
+        found.append(("time over the three matrix products", *table(rows, "over_products")))
+    if "networks" in metrics:
+        for network, rows in grouped(metrics["networks"]["over_relu"], "network").items():
+            found.append((f"{network}: step over the step with ReLU", *table(rows, "over_relu")))
+    for backend in [name for name in ("tensorflow", "jax") if f"memory_{name}" in metrics]:
+        found.append((f"{backend}: tensors kept a unit", *table(metrics[f"memory_{backend}"], "tensors_a_unit")))
+    return found
+
+
+def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
+    return {name: [row for row in rows if row[key] == name] for name in dict.fromkeys(row[key] for row in rows)}
+
+
+def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
+    """Return a header and lines: a line a unit, a column for everybody's every mode."""
+    columns = list(dict.fromkeys((row["by"], row["mode"]) for row in rows))
+    values = {(row["unit"], row["by"], row["mode"]): row[value] for row in rows}
+    lines = []
+    for unit in dict.fromkeys(row["unit"] for row in rows):
+        found = [values.get((unit, *column)) for column in columns]
+        lines.append([unit, *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)])
+    return ["unit", *(f"{by}, {mode}" for by, mode in columns)], lines
+
+
+if __name__ == "__main__":
+    main()
