@@ -9,6 +9,7 @@ unless it is started with a flag, and ONNX export writes an invalid file without
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -139,15 +140,19 @@ class Kernel:
         return self._compiled[key]
 
     def _pair(self, formula: Callable, gradient: Callable, **static: Any) -> tuple[Callable, Callable]:
-        def forward(*inputs: Tensor) -> Tensor:
-            return _cast(formula(*self._widened(inputs), **static), inputs[0].dtype)
+        # Partial objects: of functions that share their source TensorFlow would count the traces together and warn.
+        return (
+            functools.partial(self._forward, formula, **static),
+            functools.partial(self._backward, gradient, **static),
+        )
 
-        def backward(g: Tensor, *kept: Tensor) -> tuple:
-            inputs = kept[self.keeps_output :]
-            slopes = gradient(*self._widened((g, *kept)), **static)
-            return tuple(None if d is None else _cast(d, x.dtype) for d, x in zip(slopes, inputs, strict=True))
+    def _forward(self, formula: Callable, *inputs: Tensor, **static: Any) -> Tensor:
+        return _cast(formula(*self._widened(inputs), **static), inputs[0].dtype)
 
-        return forward, backward
+    def _backward(self, gradient: Callable, g: Tensor, *kept: Tensor, **static: Any) -> tuple:
+        slopes = gradient(*self._widened((g, *kept)), **static)
+        inputs = kept[self.keeps_output :]
+        return tuple(None if d is None else _cast(d, x.dtype) for d, x in zip(slopes, inputs, strict=True))
 
     def _widened(self, values: tuple) -> tuple:
         return values if self.exact else _widened(values)

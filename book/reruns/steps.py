@@ -61,11 +61,10 @@ NETWORKS = {"perceptron": (perceptron, 128), "convnet": (convnet, 64)}
 
 def step_of(model: keras.Model, batch: int, mode: str) -> Callable[[], Any]:
     """Return the step that `fit` repeats, on one batch of noise."""
+    logits = model.layers[-1].activation is not keras.activations.softmax
     model.compile(
         keras.optimizers.SGD(0.01),
-        keras.losses.SparseCategoricalCrossentropy(
-            from_logits=model.layers[-1].activation is not keras.activations.softmax
-        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
         jit_compile=True if mode == "xla" else "auto",
     )
     rng = np.random.default_rng(0)
