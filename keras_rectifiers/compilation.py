@@ -61,7 +61,7 @@ def compiles(training: bool | None) -> bool:
 class Kernel:
     """A formula and its gradient, compiled where that pays.
 
-    The backward pass keeps the inputs and nothing else. Half-precision inputs are widened to float32 inside the kernel
+    The backward pass keeps the inputs and, where `keeps_output` says so, the output: nothing else. Half-precision inputs are widened to float32 inside the kernel
     and the results narrowed again: under XLA this moves no extra byte, and each value is rounded once. Gradients are
     reverse mode only; they can themselves be differentiated.
 

@@ -18,7 +18,9 @@ BACKEND = keras.backend.backend()
 MODES = ("eager", "graph", "xla") if BACKEND == "tensorflow" else ("eager", "xla")
 
 
+@functools.lru_cache(maxsize=8)
 def normals(shape: tuple, dtype: str = "float32", seed: int = 0) -> Any:
+    """Return normal variates; the same tensor for the same arguments, for a hundred cases would fill the memory."""
     values = np.random.default_rng(seed).standard_normal(shape, dtype="float32")
     return ops.cast(ops.convert_to_tensor(values), dtype)
 
