@@ -61,9 +61,9 @@ def compiles(training: bool | None) -> bool:
 class Kernel:
     """A formula and its gradient, compiled where that pays.
 
-    The backward pass keeps the inputs and, where `keeps_output` says so, the output: nothing else. Half-precision inputs
-    are widened to float32 inside the kernel and the results narrowed again: under XLA this moves no extra byte, and each
-    value is rounded once. Gradients are reverse mode only; they can themselves be differentiated.
+    The backward pass keeps the inputs and, where `keeps_output` says so, the output: nothing else. Half-precision
+    inputs are widened to float32 inside the kernel and the results narrowed again: under XLA this moves no extra byte,
+    and each value is rounded once. Gradients are reverse mode only; they can themselves be differentiated.
 
     Args:
         formula: `formula(*inputs, **static) -> output`, in `keras.ops`; its keyword-only arguments are compile-time

@@ -37,23 +37,32 @@ def compiled(function: Callable, mode: str) -> Any:
     return jax.jit(function)
 
 
-def waited(function: Callable, *arguments: Any) -> Callable[[], Any]:
-    """Bind the arguments, and wait for the device."""
+def on_accelerator() -> bool:
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        if not tf.config.list_physical_devices("GPU"):
-            return lambda: function(*arguments)
-
-        def run() -> Any:
-            results = function(*arguments)
-            tf.test.experimental.sync_devices()
-            return results
-
-        return run
+        return bool(tf.config.list_physical_devices("GPU"))
     import jax
 
-    return lambda: jax.block_until_ready(function(*arguments))
+    return jax.default_backend() != "cpu"
+
+
+def waited(function: Callable, *arguments: Any) -> Callable[[], Any]:
+    """Bind the arguments, and wait for the device."""
+    if BACKEND == "jax":
+        import jax
+
+        return lambda: jax.block_until_ready(function(*arguments))
+    if not on_accelerator():
+        return lambda: function(*arguments)
+    import tensorflow as tf
+
+    def run() -> Any:
+        results = function(*arguments)
+        tf.test.experimental.sync_devices()
+        return results
+
+    return run
 
 
 def copy(shape: tuple) -> Callable[[], Any]:

@@ -18,6 +18,9 @@ TOO_SLOW = {("RReLU", "keras", "xla"), ("NReLU", "keras", "xla")} if passes.BACK
 
 def tensors_a_unit(depths: tuple[int, int], shape: tuple) -> list[dict]:
     """Return by how many tensors the peak of a step rises with each further unit of a stack."""
+    if passes.on_accelerator():
+        # The resident memory of the process says nothing about the device's.
+        return []
     modes = [mode for mode in passes.MODES if mode != "eager"]
     cases = [
         (unit, by, mode)
