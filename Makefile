@@ -30,7 +30,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 	@echo "== tests on PyTorch"
 	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only"
 	@echo "== PyTorch as an oracle for TensorFlow, and equal noise on all three backends"
-	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py
+	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/test_cost.py
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
 # import, or a result that they read, changes.

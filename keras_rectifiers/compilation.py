@@ -100,28 +100,30 @@ class Kernel:
         inputs = tuple(_tensor(value) for value in inputs)
         # Asked once, so that the gradient of an exported graph is as plain as the graph.
         ranks = tuple(_rank(value) for value in inputs)
-        if compiles(training) and None not in ranks:
+        compiled = compiles(training) and None not in ranks
+        if compiled:
             forward, backward = self.compiled(ranks, **static)
         else:
             forward, backward = self.plain(**static)
 
-        def slopes(output: Tensor, arguments: tuple, args: tuple, upstream: Tensor) -> tuple:
+        def slopes(kept: tuple, arguments: tuple, args: tuple, upstream: Tensor) -> tuple:
             g = upstream if upstream is not None else args[-1]
-            kept = (known(output, *arguments),) if self.keeps_output else ()
-            found = backward(g, *kept, *arguments)
+            found = backward(g, *(known(*kept, *arguments) for _ in kept), *arguments)
             return tuple(_with_shape(d, a.shape) for d, a in zip(found, arguments, strict=True))
 
         @ops.custom_gradient
         def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
-            output = forward(*arguments)
+            output = forward(*(map(_unwatched, arguments) if compiled else arguments))
             if ranks[0] is not None:
                 output = _with_shape(output, self.output_shape(tuple(arguments[0].shape), **static))
-            return output, lambda *args, upstream=None: slopes(output, arguments, args, upstream)
+            # On PyTorch a captured output would be a circle of references.
+            kept = (output,) if self.keeps_output else ()
+            return output, lambda *args, upstream=None: slopes(kept, arguments, args, upstream)
 
-        # A gradient that uses the output must itself be differentiable through it.
+        # The output as a function of the inputs once more, so that a gradient made from it can be differentiated.
         @ops.custom_gradient
         def known(output: Tensor, *arguments: Tensor) -> tuple[Tensor, Callable[..., tuple]]:
-            return output, lambda *args, upstream=None: (None, *slopes(output, arguments, args, upstream))
+            return output, lambda *args, upstream=None: (None, *slopes((output,), arguments, args, upstream))
 
         return differentiable(*inputs)
 
@@ -138,6 +140,10 @@ class Kernel:
         if key not in self._compiled:
             self._compiled[key] = tuple(map(_compile, self._pair(self.xla_formula, self.xla_gradient, **static)))
         return self._compiled[key]
+
+    def forget(self) -> None:
+        """Drop the compiled programs; the next call compiles anew."""
+        self._compiled.clear()
 
     def _pair(self, formula: Callable, gradient: Callable, **static: Any) -> tuple[Callable, Callable]:
         # Partial objects: of functions that share their source TensorFlow would count the traces together and warn.
@@ -190,6 +196,12 @@ def _tensor(value: Any) -> Tensor:
     # TensorFlow's custom gradients refuse variables, and Keras's conversion hands a variable on as it is.
     value = ops.convert_to_tensor(value.value if isinstance(value, keras.Variable) else value)
     return value.read_value() if hasattr(value, "read_value") else value
+
+
+def _unwatched(value: Tensor) -> Tensor:
+    # TensorFlow's tape goes on recording inside a custom gradient, and a compiled program that it watches returns all
+    # of its intermediates.
+    return ops.stop_gradient(value) if keras.backend.backend() == "tensorflow" else value
 
 
 def _rank(value: Tensor) -> int | None:

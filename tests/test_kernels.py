@@ -188,6 +188,24 @@ def test_a_tie_in_maxout_gives_its_gradient_to_the_first_piece(grouping, path):
 
 
 @path
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+@pytest.mark.parametrize("grouping", ["contiguous", "interleaved"])
+def test_maxout_of_any_number_of_pieces_gives_each_unit_s_gradient_to_one_piece_and_a_nan_none(grouping, pieces, path):
+    # Units of all negative zeros and zeros, of all equal ones, with its largest last, and with a NaN first and last.
+    units = np.array(
+        [[-0.0] + [0.0] * (pieces - 1), [3.0] * pieces, range(pieces), [2.0] * pieces, [2.0] * pieces], "float32"
+    )
+    units[3, 0] = units[4, -1] = np.nan
+    x = (units if grouping == "contiguous" else units.T).reshape(1, -1)
+    with PATHS[path]():
+        _, (gradient,) = value_and_gradients(lambda t: activations.maxout(t, pieces, -1, grouping), [x])
+    gradient = gradient.reshape(5, pieces) if grouping == "contiguous" else gradient.reshape(pieces, 5).T
+    expected = np.zeros((5, pieces))
+    expected[0, 0] = expected[1, 0] = expected[2, -1] = 1
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@path
 @elementwise
 def test_subnormal_and_huge_inputs_give_finite_values_and_gradients(name, path):
     function, oracle = ELEMENTWISE[name]
@@ -301,7 +319,7 @@ def test_a_sharp_softplus_stays_finite_in_float16(path):
 
 
 @path
-@pytest.mark.parametrize("name", ["elu", "scaled_softplus", "nrelu mean", "prelu", "rrelu drawn"])
+@pytest.mark.parametrize("name", ["elu", "scaled_softplus", "nrelu mean", "prelu", "rrelu drawn", "nrelu drawn"])
 def test_second_derivatives_are_central_differences_of_the_first(name, path, rng):
     if keras.backend.backend() == "torch":
         pytest.skip("this suite's PyTorch helper detaches its inputs, and so cannot be nested")

@@ -1,7 +1,9 @@
 """Does each layer keep Keras's contract: shapes, configs, files, precision, masks?"""
 
+import gc
 import inspect
 import json
+import weakref
 
 import keras
 import numpy as np
@@ -37,6 +39,22 @@ def test_every_public_layer_and_function_is_a_specimen():
     assert {s.layer.__name__ for s in SPECIMENS} == set(layers.__all__)
     assert {s.function.__name__ for s in SPECIMENS if s.function} == set(activations.__all__)
     assert set(layers.__all__) < set(keras_rectifiers.__all__)
+
+
+@each_layer
+def test_an_output_that_nobody_holds_is_gone_on_pytorch(specimen):
+    if keras.backend.backend() != "torch":
+        pytest.skip("TensorFlow's tape and JAX's traces hold what they need themselves")
+    layer = specimen.make()
+    x = keras.ops.convert_to_tensor(batch(specimen)).requires_grad_()
+    gc.disable()
+    try:
+        held = weakref.ref(
+            layer(x, training=True) if "training" in inspect.signature(layer.call).parameters else layer(x)
+        )
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 @each_layer

@@ -2,12 +2,14 @@
 
 import importlib.util
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import keras
 from keras import ops
 
 import keras_rectifiers as kr
+from keras_rectifiers.compilation import Kernel
 
 # The tensors that forward and backward must move, in tensors of the input's size: read x, write y; then read x and the
 # incoming gradient, write the outgoing one. Forward alone: the first two.
@@ -69,6 +71,14 @@ KERAS: dict[str, Callable[..., keras.layers.Layer]] = {
     "ScaledSoftplus": lambda **kwargs: keras.layers.Activation("softplus", **kwargs),
     "SignFlip": lambda **kwargs: Composed(_sign_flip, **kwargs),
 }
+
+
+def forget_programs() -> None:
+    """Drop every compiled kernel of ours, so that the next call compiles as the first of a process does."""
+    for module in vars(kr.layers).values():
+        for member in vars(module).values() if isinstance(module, ModuleType) else ():
+            if isinstance(member, Kernel):
+                member.forget()
 
 
 def framework() -> tuple[str, dict[str, Callable]]:

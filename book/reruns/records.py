@@ -22,7 +22,7 @@ SAVEDMODELS = ROOT / "savedmodels"
 
 def provenance() -> dict[str, Any]:
     """Return the commit, whether the tree differed from it, the versions and the kind of device."""
-    packages = ("keras-rectifiers", "keras", "tensorflow", "numpy")
+    packages = ("keras-rectifiers", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy")
     return {
         "commit": _git("rev-parse", "HEAD"),
         # Of the code that decides what a run gives; pages, results and models do not make it another.
@@ -65,15 +65,17 @@ def load(chapter: str) -> dict[str, Any]:
     try:
         results = json.loads(path.read_text())
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} is not there. `python -m reruns {chapter} --scale paper` in book/ writes it."
-        ) from None
+        raise FileNotFoundError(f"{path} is not there. {_writer(chapter)} writes it.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not valid JSON ({error}). Restore it from git, or remove it and rerun.") from None
     missing = {"chapter", "config", "data", "runs"} - set(results if isinstance(results, dict) else ())
     if missing:
         raise ValueError(f"{path} lacks {missing}. Restore it from git, or remove it and rerun.")
     return results
+
+
+def _writer(chapter: str) -> str:
+    return "`make bench`" if chapter == "cost" else f"`python -m reruns {chapter} --scale paper` in book/"
 
 
 def check_config(chapter: str, config: dict) -> None:

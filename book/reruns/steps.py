@@ -9,25 +9,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reruns import networks, peers, timing
+from reruns import networks, passes, peers, timing
 
 # Each unit as the layers that follow another layer; the number seeds those that draw noise.
 Units = Callable[[int], list[keras.layers.Layer]]
 
 
 def ours() -> dict[str, Units]:
-    return {unit: layers for unit, layers in networks.UNITS.items() if unit != "tanh"}
+    return {unit: layers for unit, layers in networks.UNITS.items() if unit not in ("tanh", "ReLU")}
 
 
-def theirs() -> dict[str, Units]:
-    """Return Keras's layers and the compositions; all but ReLU, which is among ours too."""
+def theirs(network: str) -> dict[str, Units]:
+    """Return Keras's layers and the compositions; a convolution's PReLU shares its slopes as ours does."""
 
     def one(make: Callable) -> Units:
         return lambda seed: [make()]
 
-    # shared_axes=[1, 2] would need an image, so a slope for each unit after a Dense layer too.
-    makers = {**peers.KERAS, "PReLU": lambda: keras.layers.PReLU("ones")}
-    return {unit: one(make) for unit, make in makers.items() if unit not in ("ReLU", "SignFlip")}
+    flat = {"PReLU": lambda: keras.layers.PReLU("ones")} if network != "convnet" else {}
+    return {unit: one(make) for unit, make in {**peers.KERAS, **flat}.items() if unit != "SignFlip"}
 
 
 def perceptron(unit: Units) -> keras.Model:
@@ -72,7 +71,7 @@ def step_of(model: keras.Model, batch: int, mode: str) -> Callable[[], Any]:
     y = rng.integers(0, 10, batch).astype("int32")
     data = iter(tf.data.Dataset.from_tensors((x, y)).cache().repeat().prefetch(2))
     model.make_train_function()
-    return lambda: model.train_function(data)
+    return passes.waited(lambda: model.train_function(data))
 
 
 def networks_over_relu(rounds: int, patience: float) -> list[dict]:
@@ -81,10 +80,10 @@ def networks_over_relu(rounds: int, patience: float) -> list[dict]:
     for (name, (make, batch)), mode in itertools.product(NETWORKS.items(), ("auto", "xla")):
         cases = {
             (unit, by): timing.Case(step_of(make(layers), batch, mode), 1)
-            for by, units in (("ours", ours()), ("keras", theirs()))
+            for by, units in (("keras", theirs(name)), ("ours", ours()))
             for unit, layers in units.items()
         }
-        measured = timing.in_turns(cases, cases["ReLU", "ours"], rounds, patience, f"{name}, {mode}")
+        measured = timing.in_turns(cases, cases["ReLU", "keras"], rounds, patience, f"{name}, {mode}")
         rows += [
             {
                 "network": name,
@@ -101,10 +100,14 @@ def networks_over_relu(rounds: int, patience: float) -> list[dict]:
 
 def first_steps() -> list[dict]:
     """Return the seconds of the first and of the second step of a ten-layer network, and of a second such network."""
+    # What the process itself does for the first time is no layer's cost.
+    for mode in ("auto", "xla"):
+        step_of(deep(networks.UNITS["tanh"]), 64, mode)()
     rows = []
-    ten = {("ELU", "keras"): theirs()["ELU"], ("RReLU", "keras"): theirs()["RReLU"]}
-    ten |= {(unit, "ours"): ours()[unit] for unit in ("ReLU", "ELU", "PReLU", "RReLU", "NReLU")}
+    ten = {(unit, "keras"): theirs("deep")[unit] for unit in ("ReLU", "ELU", "RReLU")}
+    ten |= {(unit, "ours"): ours()[unit] for unit in ("ELU", "PReLU", "RReLU", "NReLU")}
     for ((unit, by), layers), mode in itertools.product(ten.items(), ("auto", "xla")):
+        peers.forget_programs()
         row: dict[str, Any] = {"unit": unit, "by": by, "mode": mode}
         for network in ("first", "second"):
             step = step_of(deep(layers), 64, mode)

@@ -56,11 +56,14 @@ def maxout_dense(config: Config) -> list[dict]:
 def networks(config: Config) -> dict:
     from reruns import steps
 
-    return {
-        "over_relu": steps.networks_over_relu(config.rounds, config.patience),
-        "first_steps": steps.first_steps(),
-        "pipelines": steps.pipeline_speeds(),
-    }
+    over_relu = steps.networks_over_relu(config.rounds, config.patience)
+    return {"over_relu": over_relu, "pipelines": steps.pipeline_speeds()}
+
+
+def first_steps(config: Config) -> list[dict]:
+    from reruns import steps
+
+    return steps.first_steps()
 
 
 def memory(config: Config) -> list[dict]:
@@ -76,6 +79,7 @@ PARTS = [
     ("fresh", fresh, "tensorflow", False),
     ("maxout_dense", maxout_dense, "tensorflow", True),
     ("networks", networks, "tensorflow", True),
+    ("first_steps", first_steps, "tensorflow", True),
     ("memory_tensorflow", memory, "tensorflow", False),
     ("memory_jax", memory, "jax", False),
 ]
@@ -116,7 +120,7 @@ def record(config: Config) -> None:
     for name, _, backend, keeping in PARTS:
         if installed[backend]:
             metrics[name] = measured_apart(name, backend, keeping)
-            path = records.replace("cost", dataclasses.asdict(config), metrics, time.monotonic() - start)
+    path = records.replace("cost", dataclasses.asdict(config), metrics, time.monotonic() - start)
     for title, header, lines in tables(metrics):
         drawn = Table(*header, title=title)
         for line in lines:
