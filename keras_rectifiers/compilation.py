@@ -72,8 +72,8 @@ class Kernel:
         output_shape: `output_shape(shape_of_first_input, **static) -> shape`; the same shape when left out.
         exact: the formula only selects and negates, so that half precision needs no widening.
         xla_formula, xla_gradient: the same functions written for XLA, where it compiles what is shortest to say badly.
-        keeps_output: the gradient is `gradient(upstream, output, *inputs, **static)`. For kernels whose output the next
-            layer keeps anyway.
+        keeps_output: the gradient is `gradient(upstream, output, *inputs, **static)`. It costs no memory where the next
+            layer keeps that output too.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """Does the benchmark measure what it says, are its peers the same functions, and is its record whole?"""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import pytest
 
 pytestmark = pytest.mark.tensorflow_only
 
+BOOK = Path(__file__).parents[1] / "book"
+
 if keras.backend.backend() == "tensorflow":
-    sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
-    from reruns import passes, peers, records, steps, timing
+    sys.path.insert(0, str(BOOK))
+    from reruns import limits, passes, peers, records, steps, timing, verdicts
     from reruns.experiments import cost
 
 
@@ -39,19 +43,20 @@ def test_a_time_is_a_ratio_to_the_bytes_over_the_bandwidth_of_the_copy(monkeypat
     assert timing.bandwidth(clock.case(2.0, 200), 3) == 100
 
 
-def test_a_drift_of_the_machine_cancels(monkeypatch):
+def test_each_ratio_is_to_the_copies_of_its_own_round(monkeypatch):
     clock = Clock(monkeypatch)
-    pace = iter(np.repeat(np.linspace(1, 9, 8), 3))
+    # Rounds at paces 1, 10 and 100: against all the copies together the case would come out at 1, not at 2.
+    copies, own = iter([1, 1, 1, 10, 10, 100, 100]), iter([1, 3 * 1, 1 * 10, 2 * 100])
 
-    def slower(seconds):
+    def taking(seconds):
         def run():
-            clock.now += seconds * next(pace, 1.0)
+            clock.now += next(seconds)
 
-        return run
+        return timing.Case(run, 100)
 
-    cases = {"one": timing.Case(slower(3.0), 100)}
-    found = timing.in_turns(cases, timing.Case(slower(1.0), 100), rounds=5, patience=1e9, label="")
-    assert 2.5 < found["one"]["over_floor"] < 3.5
+    found = timing.in_turns({"one": taking(own)}, taking(copies), rounds=3, patience=1e9, label="")
+    assert found["one"]["over_floor"] == 2
+    assert found["one"]["milliseconds"] == 10_000
 
 
 def test_a_slow_case_leaves_after_three_rounds(monkeypatch):
@@ -101,11 +106,11 @@ def test_the_peers_that_draw_noise_draw_it_alike():
         assert abs(statistic(np.asarray(ours)) - statistic(np.asarray(theirs))) < 0.01
 
 
-@pytest.mark.parametrize("unit", ["ELU", "CReLU", "Maxout", "ScaledSoftplus"])
+@pytest.mark.parametrize("unit", ["ELU", "PReLU", "CReLU", "Maxout", "ScaledSoftplus"])
 def test_pytorchs_functions_are_the_same(unit):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).standard_normal(SHAPE, dtype="float32")
-    y = peers.pytorch()[unit](torch.from_numpy(np.moveaxis(x, -1, 1).copy()), torch.tensor([0.25]))
+    y = peers.pytorch()[unit](torch.from_numpy(np.moveaxis(x, -1, 1).copy()), torch.full((SHAPE[-1],), 0.25))
     np.testing.assert_allclose(np.moveaxis(y.numpy(), 1, -1), peers.OURS[unit]()(x), rtol=1e-5, atol=1e-6)
 
 
@@ -135,12 +140,78 @@ def test_a_new_measurement_replaces_the_old_record(tmp_path, monkeypatch):
     assert {"processor", "system", "device", "commit"} <= set(found["runs"]["0"]["provenance"])
 
 
+TINY = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import reruns
+from reruns import peers
+from reruns.experiments import cost
+
+for makers in (peers.OURS, peers.KERAS):
+    for unit in set(makers) - {"PReLU", "NReLU"}:
+        del makers[unit]
+tiny = cost.Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
+parts = [cost.units, cost.memory] + [cost.fresh, cost.maxout_dense] * (sys.argv[2] == "tensorflow")
+found = {part.__name__: part(tiny) for part in parts}
+json.dumps(found)
+for row in found["units"]["rows"]:
+    assert row["over_floor"] > 0 and row["milliseconds"] > 0, row
+if "fresh" in found:
+    assert {row["mode"] for row in found["fresh"]["rows"]} == {"graph"}
+    assert {row["by"] for row in found["maxout_dense"]} == {"ours", "keras"}
+assert cost.table(found["units"]["rows"][:1], "over_floor")[0][0] == "unit"
+print(len(found), "parts")
+"""
+
+
+@pytest.mark.parametrize(("backend", "parts"), [("tensorflow", 4), ("jax", 2)])
+def test_every_part_runs_on_small_tensors(backend, parts):
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", TINY, str(BOOK), backend]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"{parts} parts" in result.stdout
+
+
+def test_a_limit_is_met_or_missed_as_it_was_measured():
+    def row(unit, by, mode, value):
+        return {"setting": "forward and backward", "unit": unit, "by": by, "mode": mode, "over_floor": value}
+
+    rows = [row("ELU", "ours", "graph", 1.5), row("ELU", "ours", "xla", 1.2), row("ELU", "torch", "eager", 1.4)]
+    kept = [
+        {"unit": "ELU", "by": by, "mode": "graph", "tensors_a_unit": value}
+        for by, value in (("ours", 1.05), ("keras", 0.9))
+    ]
+    convnet = {"network": "convnet", "mode": "auto"}
+    metrics = {
+        "tensorflow": {"rows": rows},
+        "memory_tensorflow": kept,
+        "maxout_dense": [{"by": "ours", "mode": "xla", "over_products": 1.05}],
+        "networks": {
+            "over_relu": [{"network": "convnet", "mode": "auto", "by": "ours", "unit": "NReLU", "over_relu": 1.2}]
+        },
+    }
+    found = [(line.what, line.limit, line.verdict) for line in limits.lines(metrics)]
+    met, missed = verdicts.exact(True), verdicts.exact(False)
+    assert found == [
+        ("ELU, tensorflow, graph", "time over floor ≤ 1.60", met),
+        ("ELU, tensorflow, graph", "the best peer (torch, eager): ≤ 1.40", missed),
+        ("ELU, tensorflow, xla", "time over floor ≤ 1.10", missed),
+        ("ELU, tensorflow, xla", "the best peer (torch, eager): ≤ 1.40", met),
+        ("ELU, tensorflow, graph", "tensors a unit ≤ 1.00", missed),
+        ("MaxoutDense, xla", "over its products ≤ 1.10", met),
+        ("convnet with NReLU", "step over ReLU's ≤ 1.15", missed),
+    ]
+
+
 def test_the_recorded_benchmark_is_whole():
     run = records.load("cost")["runs"]["0"]
     metrics = run["metrics"]
     assert run["provenance"]["dirty"] is False
-    assert [name for name, *_ in cost.PARTS if name not in metrics] == []
-    for backend in ("tensorflow", "jax"):
+    # Where a backend is absent, so are its parts, and the record says so.
+    expected = [name for name, _, backend, _ in cost.PARTS if backend not in metrics["absent"]]
+    assert [name for name in expected if name not in metrics] == []
+    for backend in {"tensorflow", "jax"} - set(metrics["absent"]):
         rows = metrics[backend]["rows"]
         found = {(row["setting"], row["unit"], row["by"], row["mode"]) for row in rows}
         modes = ("eager", "graph", "xla") if backend == "tensorflow" else ("eager", "xla")
@@ -148,4 +219,5 @@ def test_the_recorded_benchmark_is_whole():
         assert {(s, u, "ours", m) for s in settings for u in peers.OURS for m in modes} <= found
         assert all(row["over_floor"] > 0 and row["rounds"] >= 3 for row in rows)
         assert metrics[backend]["copy_bytes_per_second"] > 1e8
-    assert all(header and lines for _, header, lines in cost.tables(metrics))
+    assert limits.lines(metrics)
+    assert all(header for _, header, _ in cost.tables(metrics))

@@ -81,8 +81,8 @@ _mean_kernel = Kernel(_mean_formula, _mean_gradient)
 
 def _sampling_kernel(x: Tensor, training: bool | None) -> Kernel:
     """Choose whether the gradient finds the noise from the output or draws it again."""
-    # Drawing takes several times as long as reading the output, which the next layer keeps too. But half precision
-    # would round the noise, and on PyTorch a kept output is a circle of references.
+    # Drawing takes several times as long as reading the output, which most layers that can follow keep too. But half
+    # precision would round the noise, and on PyTorch a kept output is a circle of references.
     full = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")
     return _kernel_keeping_output if full and compiles(training) else _kernel
 

@@ -1,0 +1,72 @@
+"""The limits that were fixed before the kernels were written, and what a recorded benchmark says of each."""
+
+from typing import NamedTuple
+
+from reruns import verdicts
+
+# Time of forward and backward over the floor, as layers in a plain graph and with everything under XLA.
+OVER_FLOOR = {
+    "graph": {"ELU": 1.6, "PReLU": 1.6, "CReLU": 1.6, "Maxout": 1.6, "RReLU": 1.8, "NReLU": 3.0},
+    "xla": {"ELU": 1.1, "PReLU": 1.3, "CReLU": 1.1, "Maxout": 1.1, "RReLU": 1.3, "NReLU": 2.2},
+}
+OVER_PRODUCTS = 1.1  # a step of MaxoutDense under XLA over its three matrix products
+OVER_RELU = 1.15  # a convnet's step with a unit that draws noise over the same with ReLU
+KEPT_TENSORS = 1.0  # what each further unit of a stack adds to the peak of a step
+# What a process does beside the stack moves its peak by less than this, in tensors a unit.
+RESOLUTION = 0.1
+
+
+class Line(NamedTuple):
+    what: str
+    limit: str
+    measured: str
+    verdict: str
+
+
+def lines(metrics: dict) -> list[Line]:
+    """Return a line for each limit whose part was measured."""
+    found: list[Line] = []
+    for backend in ("tensorflow", "jax"):
+        if backend in metrics:
+            found += _times(backend, metrics[backend]["rows"])
+        found += _memory(backend, metrics.get(f"memory_{backend}", []))
+    for row in metrics.get("maxout_dense", []):
+        if (row["by"], row["mode"]) == ("ours", "xla"):
+            found.append(_line("MaxoutDense, xla", "over its products", row["over_products"], OVER_PRODUCTS))
+    for row in metrics.get("networks", {}).get("over_relu", []):
+        if (row["network"], row["mode"], row["by"]) == ("convnet", "auto", "ours") and row["unit"] in (
+            "RReLU",
+            "NReLU",
+        ):
+            found.append(_line(f"convnet with {row['unit']}", "step over ReLU's", row["over_relu"], OVER_RELU))
+    return found
+
+
+def _line(what: str, measure: str, value: float, limit: float) -> Line:
+    return Line(what, f"{measure} ≤ {limit:.2f}", f"{value:.2f}", verdicts.exact(value <= limit))
+
+
+def _times(backend: str, rows: list[dict]) -> list[Line]:
+    values = {(r["unit"], r["by"], r["mode"]): r["over_floor"] for r in rows if r["setting"] == "forward and backward"}
+    found = []
+    for unit, mode in [(u, m) for m in ("graph", "xla") for u, by, own in values if (by, own) == ("ours", m)]:
+        own = values[unit, "ours", mode]
+        # The limits were set for TensorFlow.
+        if backend == "tensorflow" and unit in OVER_FLOOR[mode]:
+            found.append(_line(f"{unit}, {backend}, {mode}", "time over floor", own, OVER_FLOOR[mode][unit]))
+        peers = [(value, f"{by}, {m}") for (u, by, m), value in values.items() if u == unit and by != "ours"]
+        if peers:
+            least, name = min(peers)
+            found.append(_line(f"{unit}, {backend}, {mode}", f"the best peer ({name}):", own, least))
+    return found
+
+
+def _memory(backend: str, rows: list[dict]) -> list[Line]:
+    known = [row for row in rows if row["tensors_a_unit"] is not None]
+    found = []
+    for row in [row for row in known if row["by"] == "ours"]:
+        own = row["tensors_a_unit"]
+        peers = [r["tensors_a_unit"] for r in known if r["unit"] == row["unit"] and r["by"] != "ours"]
+        limit = min(KEPT_TENSORS, *peers) + RESOLUTION
+        found.append(_line(f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", own, limit))
+    return found
