@@ -182,7 +182,6 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
         {"unit": "ELU", "by": by, "mode": "graph", "tensors_a_unit": value}
         for by, value in (("ours", 1.05), ("keras", 0.9))
     ]
-    convnet = {"network": "convnet", "mode": "auto"}
     metrics = {
         "tensorflow": {"rows": rows},
         "memory_tensorflow": kept,
