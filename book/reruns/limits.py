@@ -66,7 +66,10 @@ def _memory(backend: str, rows: list[dict]) -> list[Line]:
     found = []
     for row in [row for row in known if row["by"] == "ours"]:
         own = row["tensors_a_unit"]
-        peers = [r["tensors_a_unit"] for r in known if r["unit"] == row["unit"] and r["by"] != "ours"]
+        # XLA computes again what others keep: each is held against its like, PyTorch's eager mode against graphs.
+        alike = {"graph": ("graph", "eager"), "xla": ("xla",)}[row["mode"]]
+        others = [r for r in known if r["unit"] == row["unit"] and r["by"] != "ours" and r["mode"] in alike]
+        peers = [r["tensors_a_unit"] for r in others]
         limit = min(KEPT_TENSORS, *peers) + RESOLUTION
         found.append(_line(f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", own, limit))
     return found
