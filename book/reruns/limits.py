@@ -57,7 +57,7 @@ def _times(backend: str, rows: list[dict]) -> list[Line]:
         peers = [(value, f"{by}, {m}") for (u, by, m), value in values.items() if u == unit and by != "ours"]
         if peers:
             least, name = min(peers)
-            found.append(_line(f"{unit}, {backend}, {mode}", f"the best peer ({name}):", own, least))
+            found.append(_line(f"{unit}, {backend}, {mode}", f"best peer, {name}", own, least))
     return found
 
 
@@ -70,6 +70,6 @@ def _memory(backend: str, rows: list[dict]) -> list[Line]:
         alike = {"graph": ("graph", "eager"), "xla": ("xla",)}[row["mode"]]
         others = [r for r in known if r["unit"] == row["unit"] and r["by"] != "ours" and r["mode"] in alike]
         peers = [r["tensors_a_unit"] for r in others]
-        limit = min(KEPT_TENSORS, *peers) + RESOLUTION
+        limit = min([KEPT_TENSORS, *peers]) + RESOLUTION
         found.append(_line(f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", own, limit))
     return found
