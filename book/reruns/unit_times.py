@@ -21,7 +21,6 @@ SETTINGS = {
     "bfloat16": ("far", "bfloat16", True),
     "in cache": ("near", "float32", True),
 }
-MAIN = "forward and backward"
 
 
 def units(config: "Config") -> dict:

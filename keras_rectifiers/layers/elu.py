@@ -23,7 +23,7 @@ _EXPM1 = (1.0, 0.5, 0.166665062, 0.0416671362, 0.00836906856, 0.00138888725)
 
 
 def _expm1_below_zero(x: Tensor) -> Tensor:
-    """Return e^x - 1 in float32 for x <= 0, to a few ulps; XLA's own takes twice as long on a processor."""
+    """Return e^x - 1 in float32 for x <= 0, to a few ulps; XLA's own is slower on processors."""
     # x = k log(2) + r, and e^x - 1 = 2^k (e^r - 1) + (2^k - 1), where 2^k is made from the bits of its exponent.
     x = ops.where(x < -80.0, -80.0, x)
     k = ops.floor(x * (1.0 / math.log(2.0)) + 0.5)

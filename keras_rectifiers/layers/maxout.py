@@ -42,7 +42,7 @@ def _gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) ->
     if grouping == "interleaved":
         return (_in_blocks(g, split, largest, pieces, axis),)
     wins = split == ops.expand_dims(largest, own)
-    # Of two pieces one comparison is enough, and takes XLA half as long on a processor.
+    # Of two pieces one comparison is enough, and under XLA on a processor the faster way.
     first = (
         _piece(split, 1, own) > _piece(split, 0, own) if pieces == 2 else ops.argmax(ops.cast(wins, "int32"), axis=own)
     )
