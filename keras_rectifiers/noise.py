@@ -18,8 +18,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
-from keras_rectifiers.compilation import Tensor, reinterpreted, wide
+from keras_rectifiers import checks, elementary
+from keras_rectifiers.compilation import Tensor, wide
 
 # The multipliers of Wellons's three-round 32-bit mixer "triple32" (hash-prospector, 2018), as signed integers.
 _MULTIPLIERS = (0xED5AD4BB - 2**32, 0xAC4C1B51 - 2**32, 0x31848BAB)
@@ -53,8 +53,8 @@ def _mix(x: Tensor, injected: Tensor | None = None) -> Tensor:
 def make_key(seed: Any, call: Any = 0, replica: Any = 0) -> Tensor:
     """Mix a seed, the number of the call and the number of the replica into a key: two int32 words."""
     parts = [ops.cast(part, "int32") for part in (seed, call, replica)]
-    lanes = [functools.reduce(lambda lane, part: _mix(lane + part), parts, _int32(start)) for start in _LANES]
-    return ops.stack(lanes)
+    lanes = ops.convert_to_tensor(_LANES, dtype="int32")
+    return functools.reduce(lambda mixed, part: _mix(mixed + part), parts, lanes)
 
 
 def draw_key(seed: int | keras.random.SeedGenerator) -> Tensor:
@@ -117,14 +117,14 @@ def bernoulli(probability: Tensor, key: Tensor) -> Tensor:
 # 0 <= w <= 21.5, which is every w that a 32-bit word can give; its relative error is 1.1e-7.
 _NUMERATOR = (1.25331428, 0.452448758, 0.0898471404, 0.0118779466, 9.99748173e-4, 2.92800278e-5)
 _DENOMINATOR = (1.0, 0.0992052660, 0.0326729177, 0.00228107358, 1.69781784e-4, 1.00791178e-6)
+# The same in log2(1 - x^2) = -w / log(2), and for an x that is 2**31 times as large.
+_OF_LOG2 = [
+    tuple(scale * c * (-math.log(2.0)) ** power for power, c in enumerate(coefficients))
+    for scale, coefficients in ((2.0**-31, _NUMERATOR), (1.0, _DENOMINATOR))
+]
 
 # The quantile of the outermost word, 1 - 2**-33.
 LARGEST_NORMAL = 6.337958
-
-
-# log(1 + f) / f for sqrt(1/2) <= 1 + f <= sqrt(2): a minimax fit, in which log(1 + f) is off by 2e-7 at most.
-_LOGARITHM = (1.00000325, -0.500019651, 0.333032983, -0.248813395, 0.206046724, -0.189019799, 0.118274824)
-_BITS_OF_SQRT_HALF = 0x3F3504F3
 
 
 def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
@@ -134,25 +134,14 @@ def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
     number; the largest magnitude is `LARGEST_NORMAL`. The relative error of the inverse is below 1e-6.
     """
     word = words(shape, key)
-    # x = (word + 1/2) / 2**31, and 1 - |x| from its own integer: near 1 the difference would lose every digit.
+    # x = (word + 1/2) / 2**31, and 1 - |x| from its own integer: near 1 the difference would lose every digit. Both
+    # stay 2**31 times as large.
     rest = ops.bitwise_xor(word, ops.bitwise_xor(_int32(2**31 - 1), ops.right_shift(word, _int32(31))))
-    tail = (ops.cast(rest, "float32") + 0.5) * 2.0**-31
-    x = (ops.cast(word, "float32") + 0.5) * 2.0**-31
-    w = -_logarithm(tail * (2.0 - tail))
-    return ops.cast(x * _polynomial(_NUMERATOR, w) / _polynomial(_DENOMINATOR, w), wide(dtype))
-
-
-def _logarithm(y: Tensor) -> Tensor:
-    """Return log(y) of ordinary float32 numbers to 2e-7 and half an ulp; XLA's own is slower on processors."""
-    # y = 2^e (1 + f), taken apart as bits so that 1 + f lies between the square roots of 1/2 and 2.
-    bits = reinterpreted(y, "int32") - _int32(_BITS_OF_SQRT_HALF)
-    exponent = ops.right_shift(bits, _int32(23))
-    f = reinterpreted(ops.bitwise_and(bits, _int32(2**23 - 1)) + _int32(_BITS_OF_SQRT_HALF), "float32") - 1.0
-    return f * _polynomial(_LOGARITHM, f) + ops.cast(exponent, "float32") * math.log(2.0)
-
-
-def _polynomial(coefficients: tuple[float, ...], w: Tensor) -> Tensor:
-    return functools.reduce(lambda total, c: total * w + c, reversed(coefficients[:-1]), coefficients[-1])
+    rest = ops.cast(rest, "float32")
+    x = ops.cast(word, "float32") + 0.5
+    log2 = elementary.log2_of_scaled((rest + 0.5) * (2.0**32 - rest), scale=62)
+    numerator, denominator = (elementary.polynomial(coefficients, log2) for coefficients in _OF_LOG2)
+    return ops.cast(x * numerator / denominator, wide(dtype))
 
 
 def save_state(generator: keras.random.SeedGenerator, store: Any) -> None:

@@ -74,7 +74,7 @@ def test_the_mutations_of_the_contributors_guide_are_those_of_the_script():
     rows = re.findall(r"^\| `(\w+)\.py` \| (.*?) \| `test_\w+` \|$", guide, re.MULTILINE)
     assert rows == [(file, effect) for file, _, _, effect in mutate.MUTATIONS]
     for file, old, _, effect in mutate.MUTATIONS:
-        assert old in (mutate.LAYERS / f"{file}.py").read_text(), effect
+        assert old in mutate.path_of(file).read_text(), effect
 
 
 WITHOUT_TENSORFLOW = """

@@ -37,7 +37,7 @@ def _doubled(shape: Shape, *, axis: int) -> Shape:
     return (*shape[:axis], None if width is None else 2 * width, *shape[axis + 1 :])
 
 
-_kernel = Kernel(_formula, _gradient, output_shape=_doubled, exact=True)
+_kernel = Kernel(_formula, _gradient, output_shape=_doubled)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

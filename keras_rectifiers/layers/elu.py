@@ -1,14 +1,12 @@
 """ELU, the exponential linear unit."""
 
-import functools
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
-from keras_rectifiers.compilation import Kernel, Tensor, reinterpreted
+from keras_rectifiers import checks, elementary
+from keras_rectifiers.compilation import Kernel, Tensor
 
 
 def _formula(x: Tensor, *, alpha: float) -> Tensor:
@@ -18,33 +16,19 @@ def _formula(x: Tensor, *, alpha: float) -> Tensor:
     return ops.where(x > 0, x, alpha * ops.expm1(ops.where(x > 0, 0.0, x)))
 
 
-# (e^r - 1) / r for |r| <= log(2) / 2: a minimax fit of relative error 1.1e-8.
-_EXPM1 = (1.0, 0.5, 0.166665062, 0.0416671362, 0.00836906856, 0.00138888725)
-
-
-def _expm1_below_zero(x: Tensor) -> Tensor:
-    """Return e^x - 1 in float32 for x <= 0, to a few ulps; XLA's own is slower on processors."""
-    # x = k log(2) + r, and e^x - 1 = 2^k (e^r - 1) + (2^k - 1), where 2^k is made from the bits of its exponent.
-    x = ops.where(x < -80.0, -80.0, x)
-    k = ops.floor(x * (1.0 / math.log(2.0)) + 0.5)
-    # log(2) in two parts, so that k times the first is exact.
-    r = x - k * 0.693359375 - k * -2.12194440e-4
-    power = reinterpreted(ops.left_shift(ops.cast(k, "int32") + 127, 23), "float32")
-    series = functools.reduce(lambda total, c: total * r + c, reversed(_EXPM1))
-    return power * (r * series) + (power - 1.0)
-
-
 def _xla_formula(x: Tensor, *, alpha: float) -> Tensor:
-    if keras.backend.standardize_dtype(x.dtype) != "float32":
-        return _formula(x, alpha=alpha)
-    return ops.where(x > 0, x, alpha * _expm1_below_zero(ops.where(x > 0, 0.0, x)))
+    return ops.where(x > 0, x, alpha * elementary.expm1(ops.where(x > 0, 0.0, x)))
 
 
 def _gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
     return (g * ops.where(x > 0, 1.0, alpha * ops.exp(ops.where(x > 0, 0.0, x))),)
 
 
-_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula)
+def _xla_gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
+    return (g * ops.where(x > 0, 1.0, alpha * elementary.exp(ops.where(x > 0, 0.0, x))),)
+
+
+_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula, xla_gradient=_xla_gradient)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, noise
+from keras_rectifiers import checks, elementary, noise
 from keras_rectifiers.compilation import Kernel, Tensor, compiles
 
 INFERENCES = ("rectified", "mean", "sample")
@@ -20,9 +20,7 @@ def _deviation(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _formula(x: Tensor, key: Tensor) -> Tensor:
-    z = x + _deviation(x)[0] * noise.normal(ops.shape(x), key, x.dtype)
-    # Written so that NaN fails the comparison and stays.
-    return ops.where(z <= 0, 0.0, z)
+    return _rectified_formula(x + _deviation(x)[0] * noise.normal(ops.shape(x), key, x.dtype))
 
 
 def _gradient(g: Tensor, x: Tensor, key: Tensor) -> tuple:
@@ -32,14 +30,20 @@ def _gradient(g: Tensor, x: Tensor, key: Tensor) -> tuple:
     return ops.where(x + deviation * n > 0, g * (1.0 + n * slope), 0.0), None
 
 
+def _xla_formula(x: Tensor, key: Tensor) -> Tensor:
+    deviation = ops.sqrt(1.0 / (1.0 + elementary.exp(-x)))
+    return _rectified_formula(x + deviation * noise.normal(ops.shape(x), key, x.dtype))
+
+
 def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor, key: Tensor) -> tuple:
     # Where y > 0 the noise is y - x = n sqrt(sigmoid(x)), and its derivative half of that times sigmoid(-x): 0 from
     # 100 on, where the difference may be of infinities.
     drawn = ops.where(x < 100.0, y - x, 0.0)
-    return ops.where(y > 0, g * (1.0 + 0.5 * drawn * ops.sigmoid(-x)), 0.0), None
+    return ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0), None
 
 
 def _rectified_formula(x: Tensor) -> Tensor:
+    # Written so that NaN fails the comparison and stays.
     return ops.where(x <= 0, 0.0, x)
 
 
@@ -73,8 +77,8 @@ def _mean_gradient(g: Tensor, x: Tensor) -> tuple:
     return (g * (below + density * slope),)
 
 
-_kernel = Kernel(_formula, _gradient)
-_kernel_keeping_output = Kernel(_formula, _gradient_from_output, keeps_output=True)
+_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula)
+_kernel_keeping_output = Kernel(_formula, _gradient_from_output, xla_formula=_xla_formula, keeps_output=True)
 _rectified_kernel = Kernel(_rectified_formula, _rectified_gradient, exact=True)
 _mean_kernel = Kernel(_mean_formula, _mean_gradient)
 

@@ -40,10 +40,11 @@ def _xla_gradient(g: Tensor, x: Tensor, slope: Tensor, *, shared: tuple[int, ...
 def _folded(terms: Tensor, shared: tuple[int, ...]) -> Tensor:
     """Fold the last shared axis of known size up to eight times over itself.
 
-    On a processor XLA sums one number after the other, but adds whole slices as fast as it reads them.
+    On a processor TensorFlow's XLA sums one number after the other, but adds whole slices as fast as it reads them. The
+    newer XLA of JAX does neither: there folding makes it slower.
     """
     known = [axis for axis in shared if terms.shape[axis]]
-    if not known:
+    if not known or keras.backend.backend() != "tensorflow":
         return terms
     axis = known[-1]
     slices = max(n for n in range(1, 9) if terms.shape[axis] % n == 0)
