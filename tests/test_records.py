@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -54,9 +58,30 @@ def test_a_changed_config_is_refused_before_anything_is_trained_or_exported(fold
     assert changed.ran == []
 
 
+def test_runs_on_other_data_are_not_mixed_in(folder):
+    records.append("chapter", CONFIG, {"name": "MNIST"}, 0, {}, 1.0)
+    with pytest.raises(ValueError, match=r"chapter\.json holds runs of another data"):
+        records.append("chapter", CONFIG, {"name": "digits"}, 1, {}, 1.0)
+    assert list(records.load("chapter")["runs"]) == ["0"]
+
+
+RUN = {"metrics": {}, "wall_seconds": 1.0, "provenance": {}}
+WHOLE = {"chapter": "chapter", "config": {}, "data": {}, "runs": {}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
-    [('{"chapter": "cha', "is not valid JSON"), ('{"runs": {}}', "lacks .*config"), ("[1]", "lacks")],
+    [
+        ('{"chapter": "cha', "is not valid JSON"),
+        ('{"runs": {}}', "lacks chapter, config, data in the file"),
+        ("[1]", "has no table where the file should be"),
+        (json.dumps({**WHOLE, "chapter": "other"}), "holds the results of chapter 'other'"),
+        (json.dumps({**WHOLE, "runs": []}), "holds another type than expected as runs in the file"),
+        (json.dumps({**WHOLE, "runs": {"first": RUN}}), "has a run whose seed is no number: 'first'"),
+        (json.dumps({**WHOLE, "runs": {"0": 1}}), "has no table where run 0 should be"),
+        (json.dumps({**WHOLE, "runs": {"0": {"metrics": {}}}}), "lacks provenance, wall_seconds in run 0"),
+        (json.dumps({**WHOLE, "runs": {"0": RUN}}), "lacks backend, commit, .* in the provenance of run 0"),
+    ],
 )
 def test_a_broken_file_is_refused_by_its_name(folder, content, message):
     (folder / "results").mkdir()
@@ -113,6 +138,50 @@ def test_an_interrupted_recording_goes_on_where_it_stopped(folder, capsys):
     command.record("chapter", resumed, rectifiers.Config(), range(3))
     assert (interrupted.ran, resumed.ran) == ([0], [1, 2])
     assert "exported 3 runs" in capsys.readouterr().out
+
+
+# A sweep whose runs take a moment and whose record is large: most kills fall into a run or into its writing.
+SWEEP = """
+import pathlib, sys, time
+import reruns
+from reruns import __main__ as command, records
+from reruns.experiments import rectifiers
+
+folder = pathlib.Path(sys.argv[1])
+records.RESULTS = folder / "results"
+
+class Experiment:
+    def run(self, config, seed):
+        with open(folder / "ran", "a") as log:
+            log.write(f"{seed}\\n")
+        return {"curve": [seed + 0.5] * 100_000}
+    def data(self, config):
+        return {"name": "data"}
+
+command.record("chapter", Experiment(), rectifiers.Config(), range(int(sys.argv[2])))
+"""
+
+
+def test_a_killed_sweep_keeps_its_finished_seeds_and_never_a_broken_file(folder):
+    command = [sys.executable, "-c", SWEEP, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "book")}
+    path = folder / "results" / "chapter.json"
+    for kill in range(3):
+        process = subprocess.Popen([*command, "1000"], env=environment, stdout=subprocess.DEVNULL)
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.1 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert len(records.load("chapter")["runs"]) > kill
+    done = len(records.load("chapter")["runs"])
+    subprocess.run([*command, str(done + 1)], env=environment, stdout=subprocess.DEVNULL, check=True)
+    results = records.load("chapter")
+    assert list(results["runs"]) == [str(seed) for seed in range(done + 1)]
+    # A seed ran twice only if a kill fell between its run and its record.
+    assert len((folder / "ran").read_text().split()) <= done + 1 + 3
 
 
 def test_a_failed_export_leaves_the_old_model_and_nothing_else(folder):

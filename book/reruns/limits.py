@@ -42,6 +42,28 @@ def lines(metrics: dict) -> list[Line]:
     return found
 
 
+# How a limit begins, and the claim of the chapter that it belongs to.
+CLAIMS = {
+    "time over floor": "each kernel runs near its floor",
+    "over its products": "a layer of MaxoutDense costs little beside its matrix products",
+    "best peer": "no kernel is slower than the best of its peers",
+    "step over ReLU's": "a convolutional network trains with noise about as fast as with ReLU",
+    "tensors a unit": "a stack of units keeps at most one tensor a unit",
+}
+
+
+def judged(found: list[Line]) -> list[verdicts.Judged]:
+    """Return a line for each claim: whether every limit that belongs to it was met."""
+    judged = []
+    for beginning, claim in CLAIMS.items():
+        own = [line for line in found if line.limit.startswith(beginning)]
+        met = [line for line in own if line.verdict == verdicts.exact(True)]
+        if own:
+            word = verdicts.exact(len(met) == len(own))
+            judged.append(verdicts.Judged(claim, "every limit met", f"{len(met)} of {len(own)}", word))
+    return judged
+
+
 def _line(what: str, measure: str, value: float, limit: float) -> Line:
     return Line(what, f"{measure} ≤ {limit:.2f}", f"{value:.2f}", verdicts.exact(value <= limit))
 

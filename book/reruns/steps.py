@@ -16,7 +16,7 @@ Units = Callable[[int], list[keras.layers.Layer]]
 
 
 def ours() -> dict[str, Units]:
-    return {unit: layers for unit, layers in networks.UNITS.items() if unit not in ("tanh", "ReLU")}
+    return {unit: layers for unit, layers in networks.UNITS.items() if unit not in ("tanh", "ReLU", "LReLU")}
 
 
 def theirs(network: str) -> dict[str, Units]:

@@ -1,0 +1,1 @@
+"""tensorflow-datasets builders of our own, registered when they are imported."""
