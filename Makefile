@@ -33,11 +33,11 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/test_cost.py
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
-# import, or a result that they read, changes.
+# import, a result that they read or the folder of their data changes.
 SOURCES = $(shell find keras_rectifiers book/reruns book/results -name '*.py' -o -name '*.json' | sort) requirements.lock
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build
-	@cat $(SOURCES) | cksum > book/_build/sources.now
+	@{ cat $(SOURCES); echo "$$TFDS_DATA_DIR"; } | cksum > book/_build/sources.now
 	@cmp -s book/_build/sources.now book/_build/sources || { \
 	    echo "== code or results changed: dropping the kept runs of the chapters"; \
 	    rm -rf book/_build/.jupyter_cache book/_build/.doctrees book/_build/html book/_build/jupyter_execute; }
@@ -52,9 +52,10 @@ lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+CHAPTERS = data rectifiers elu initialisation
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
-	@cd book && ../$(BIN)/python -m reruns rectifiers --scale paper
+	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done
 
 bench: .venv/ready ## time every unit and its peers on this machine (half an hour) and record it in book/results/cost.json
 	@echo "== timing on TensorFlow, JAX and, where it is installed, PyTorch; leave the machine alone meanwhile"

@@ -59,7 +59,6 @@ MUTATIONS = [
         "takes = ops.logical_or(",
         "every tied piece has it",
     ),
-    ("maxout", "return ops.where(a == a, largest, a)", "return largest", "beside a first piece that is NaN it has one"),
     ("maxout", "ops.logical_not(first))", "ops.logical_not(first) | True)", "every tied block gets the gradient"),
     ("maxout", "ops.argmax(ops", "ops.argmin(ops", "of three pieces none gets the gradient"),
     ("maxout", "piece > largest", "ops.absolute(piece) > ops.absolute(largest)", "the largest magnitude wins"),

@@ -116,23 +116,21 @@ def first_steps() -> list[dict]:
     return rows
 
 
-def pipeline_speeds(seconds: float = 5.0) -> list[dict]:
+def pipeline_speeds(batch: int, width: int, seconds: float = 5.0) -> list[dict]:
     """Return how many images a second each pipeline of the book gives, and how many its network takes."""
     import tensorflow_datasets as tfds
 
     from reruns import pipelines
-    from reruns.experiments import rectifiers
 
-    config = rectifiers.SCALES["paper"]
-    data = pipelines.digits(config.batch, seed=0).train
+    data = pipelines.digits(batch, seed=0).train
     # The first pass fills the cache.
-    passes = [float(tfds.benchmark(data, batch_size=config.batch).stats.loc["first+lasts", "avg"]) for _ in range(2)]
-    model = networks.digits_network("ReLU", config.width, seed=0)
-    step = step_of(model, config.batch, "auto")
+    passes = [float(tfds.benchmark(data, batch_size=batch).stats.loc["first+lasts", "avg"]) for _ in range(2)]
+    model = networks.digits_network("ReLU", width, seed=0)
+    step = step_of(model, batch, "auto")
     step()
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         step()
         count += 1
-    taken = count * config.batch / (time.perf_counter() - start)
+    taken = count * batch / (time.perf_counter() - start)
     return [{"pipeline": "digits", "gives_first_pass": passes[0], "gives": passes[1], "network_takes": taken}]

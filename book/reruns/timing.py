@@ -4,6 +4,7 @@ A rectifier does almost no arithmetic, so the yardstick is a copy: `x + 1` under
 and after every single measurement, because it drifts.
 """
 
+import dataclasses
 import gc
 import statistics
 import time
@@ -21,6 +22,19 @@ KEEPING = {
     "MALLOC_TRIM_THRESHOLD_": str(2**36),
     "MALLOC_TOP_PAD_": str(2**28),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is measured, and how often."""
+
+    far: tuple[int, ...] = (256, 32, 32, 64)  # far out of every cache: 16.8 million elements
+    near: tuple[int, ...] = (32, 16, 16, 32)  # one MiB in float32
+    dense: tuple[int, int, int, int] = (512, 1024, 512, 5)  # batch, inputs, units, pieces
+    stack: tuple[int, ...] = (144, 32, 32, 64)  # above the 32 MiB that glibc may keep for itself
+    depths: tuple[int, int] = (10, 20)  # of the stacks whose memory is compared
+    rounds: int = 15
+    patience: float = 3.0  # seconds, for a case that is slow
 
 
 class Case(NamedTuple):

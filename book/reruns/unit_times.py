@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,9 +10,7 @@ from keras import ops
 
 import keras_rectifiers as kr
 from reruns import passes, peers, timing
-
-if TYPE_CHECKING:
-    from reruns.experiments.cost import Config
+from reruns.timing import Config
 
 # A name for each setting of the units' passes: (size, dtype, whether backward too).
 SETTINGS = {
@@ -23,7 +21,7 @@ SETTINGS = {
 }
 
 
-def units(config: "Config") -> dict:
+def units(config: Config) -> dict:
     """Time each unit, by us and by its peers, in every setting and mode."""
     copy = timing.Case(passes.copy(config.far), _moved(2, config.far))
     timing.seconds(copy)
@@ -33,7 +31,7 @@ def units(config: "Config") -> dict:
     return {"copy_bytes_per_second": timing.bandwidth(copy, config.rounds), "rows": rows}
 
 
-def _in_setting(setting: str, config: "Config") -> list[dict]:
+def _in_setting(setting: str, config: Config) -> list[dict]:
     size, dtype, backward = SETTINGS[setting]
     shape = getattr(config, size)
     calls = 20 if size == "near" else 1
@@ -100,7 +98,7 @@ def _moved(tensors: float, shape: tuple) -> float:
     return tensors * 4.0 * float(np.prod(shape))
 
 
-def fresh(config: "Config") -> dict:
+def fresh(config: Config) -> dict:
     """Time the graphs again as glibc is without settings: each large tensor on pages that the kernel clears first."""
     copy = timing.Case(passes.copy(config.far), _moved(2, config.far))
     cases = {
@@ -116,7 +114,7 @@ def fresh(config: "Config") -> dict:
     return {"copy_bytes_per_second": speed, "rows": rows}
 
 
-def dense(config: "Config") -> list[dict]:
+def dense(config: Config) -> list[dict]:
     """Time a step of MaxoutDense over its three matrix products, in turns with them."""
     batch, inputs, outputs, pieces = config.dense
     width = outputs * pieces

@@ -51,10 +51,9 @@ def _gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) ->
 
 
 def _larger(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the larger of two tensors, or NaN, and 1 where it is the second, 0 elsewhere."""
+    """Return the larger of two tensors and 1 where it is the second, 0 elsewhere; beside a NaN the two do not agree."""
     # Spelled otherwise than in the formula: where the two agree, XLA stores the largest for the backward pass.
-    largest = ops.where(b <= a, a, b)
-    return ops.where(a == a, largest, a), ops.cast(b > a, "int32")
+    return ops.where(b <= a, a, b), ops.cast(b > a, "int32")
 
 
 def _in_blocks(g: Tensor, split: Tensor, largest: Tensor, pieces: int, axis: int) -> Tensor:

@@ -20,19 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reruns import timing
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """What is measured, and how often."""
-
-    far: tuple[int, ...] = (256, 32, 32, 64)  # far out of every cache: 16.8 million elements
-    near: tuple[int, ...] = (32, 16, 16, 32)  # one MiB in float32
-    dense: tuple[int, int, int, int] = (512, 1024, 512, 5)  # batch, inputs, units, pieces
-    stack: tuple[int, ...] = (144, 32, 32, 64)  # above the 32 MiB that glibc may keep for itself
-    depths: tuple[int, int] = (10, 20)  # of the stacks whose memory is compared
-    rounds: int = 15
-    patience: float = 3.0  # seconds, for a case that is slow
+from reruns.timing import Config
 
 
 def units(config: Config) -> dict:
@@ -55,9 +43,11 @@ def maxout_dense(config: Config) -> list[dict]:
 
 def networks(config: Config) -> dict:
     from reruns import steps
+    from reruns.experiments import rectifiers
 
+    chapter = rectifiers.SCALES["paper"]
     over_relu = steps.networks_over_relu(config.rounds, config.patience)
-    return {"over_relu": over_relu, "pipelines": steps.pipeline_speeds()}
+    return {"over_relu": over_relu, "pipelines": steps.pipeline_speeds(chapter.batch, chapter.width)}
 
 
 def first_steps(config: Config) -> list[dict]:
@@ -153,14 +143,16 @@ def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
 
 
 def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
-    """Return a header and lines: a line a unit, a column for everybody's every mode."""
-    columns = list(dict.fromkeys((row["by"], row["mode"]) for row in rows))
-    values = {(row["unit"], row["by"], row["mode"]): row[value] for row in rows}
+    """Return a header and lines: a column a unit, which a page is wide enough for, and a line for everybody's modes."""
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    values = {(row["by"], row["mode"], row["unit"]): row[value] for row in rows}
     lines = []
-    for unit in dict.fromkeys(row["unit"] for row in rows):
-        found = [values.get((unit, *column)) for column in columns]
-        lines.append([unit, *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)])
-    return ["unit", *(f"{by}, {mode}" for by, mode in columns)], lines
+    for contender in dict.fromkeys((row["by"], row["mode"]) for row in rows):
+        found = [values.get((*contender, unit)) for unit in units]
+        lines.append(
+            [", ".join(contender), *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)]
+        )
+    return ["unit", *units], lines
 
 
 if __name__ == "__main__":
