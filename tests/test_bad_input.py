@@ -68,6 +68,7 @@ X = np.ones((2, 6), "float32")
             lambda: activations.rrelu(X, seed=2**31, training=True),
             "Argument `seed` must be .*Received: seed=2147483648",
         ),
+        (lambda: activations.rrelu(X, 3, 8), "a divisor that is uniform on .3, 8. has lower=1/8.*Received: lower=3.0"),
         (lambda: activations.rrelu(X, 0.5, 0.2), "lower <= upper.*Received: lower=0.5, upper=0.2"),
         (lambda: activations.nrelu(X, "sample"), "`nrelu` expected `seed`.*Received: seed=None"),
         (

@@ -53,6 +53,11 @@ def _checked_slopes(lower: float, upper: float, uniform_in: str) -> tuple[float,
         raise ValueError(
             f"Arguments `lower` and `upper` must be slopes with lower <= upper. Received: lower={lower}, upper={upper}"
         )
+    if uniform_in == "divisor" and lower > 1:
+        raise ValueError(
+            "Arguments `lower` and `upper` must be slopes; a divisor that is uniform on [3, 8] has lower=1/8 and "
+            f"upper=1/3. Received: lower={lower}, upper={upper}"
+        )
     return lower, upper
 
 
