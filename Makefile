@@ -52,7 +52,7 @@ lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-CHAPTERS = data rectifiers elu initialisation
+CHAPTERS = data elu initialisation rectifiers
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done

@@ -1,8 +1,8 @@
 """Floor 1: elementary functions in float32 for XLA, whose own are slower on processors.
 
-Each takes its argument apart as bits, by which powers of two cost nothing, and leaves a short polynomial: a minimax fit
-whose error is below float32's rounding. None divides or takes a root, so a compiler that sees both passes computes them
-again rather than keep them in memory in between. Other types than float32 get keras.ops.
+Each takes its argument apart as bits, by which powers of two cost nothing, and leaves a short polynomial: a minimax
+fit. None divides or takes a root, so a compiler that sees both passes computes them again rather than keep them in
+memory in between. Of other types than float32 `exp`, `expm1` and `log1p_of_fraction` are those of keras.ops.
 """
 
 import functools

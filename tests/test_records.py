@@ -15,10 +15,11 @@ import pytest
 
 pytestmark = pytest.mark.tensorflow_only
 
-if keras.backend.backend() == "tensorflow":
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+if ON_TENSORFLOW:
     sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
     from reruns import __main__ as command
-    from reruns import pipelines, records
+    from reruns import pipelines, records, tables
     from reruns.experiments import rectifiers
 
 
@@ -208,6 +209,13 @@ def test_the_recorded_results_are_complete():
                 assert 5 < metrics["test_accuracy"] <= 100  # a diverged network guesses
     for accuracies in rectifiers.chosen(results, "test_accuracy").values():
         assert accuracies.min() > 80
+
+
+@pytest.mark.parametrize("chapter", sorted(p.stem for p in records.RESULTS.glob("*.json")) if ON_TENSORFLOW else [])
+def test_every_record_is_whole_and_its_provenance_can_be_shown(chapter):
+    results = records.load(chapter)
+    if results["data"]:
+        assert results["data"]["name"] in tables.provenance(results).data
 
 
 def test_the_digits_are_split_alike_for_every_seed_and_stratified():

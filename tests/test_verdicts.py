@@ -94,6 +94,9 @@ def test_a_run_that_never_arrived_is_a_bound_on_one_side():
     # The same numbers with the cap too low to tell: at least 1.1 times, so neither two times nor less than 1.5 times.
     early = verdicts.ratio([None, None, None], [10, 9, 10], cap=11, least=2, refuted_below=1.5)
     assert early.word == "inconclusive"
+    # The interval of the caps says nothing of the runs' own spread: each ratio must be above the least.
+    uneven = verdicts.ratio([None] * 5, [10, 10, 10, 10, 21], cap=40, least=2, refuted_below=1.5)
+    assert (uneven.lower > 2, uneven.word) == (True, "inconclusive")
     fast = verdicts.ratio([30, 31, 30], [None, None, None], cap=40, least=2, refuted_below=1.5)
     assert fast.word == "**refuted**"
     never = verdicts.ratio([None, None], [None, None], cap=40, least=0.5, refuted_below=1.5)

@@ -160,9 +160,11 @@ def _pipeline(x: np.ndarray, y: np.ndarray, batch: int, prepared: Callable, seed
 def note(record: dict) -> str:
     """Return the sentence by which a page says what it ran on."""
     sizes = ", ".join(f"{size:,} to {use}" for use, size in _uses(record["sizes"]))
-    origin = f"**{record['name']}** (version {record['version']}): {sizes}; {record['preprocessing']}."
+    # The first records were written before sources had versions.
+    version = f" (version {record['version']})" if "version" in record else ""
+    origin = f"**{record['name']}**{version}: {sizes}; {record['preprocessing']}."
     if record["stands_in_for"]:
-        origin = f"**Stand-in.** {record['stands_in_for']} is not at hand here; in its place {origin}"
+        origin = f"**Stand-in.** In place of {record['stands_in_for']}: {origin}"
     return f"{origin} {record['caveat']}" if "caveat" in record else origin
 
 

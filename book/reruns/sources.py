@@ -31,6 +31,7 @@ class Source(NamedTuple):
     module: str | None = None
     generated: bool = False
     host: str | None = None
+    port: int = 443
     stand_in: str | None = None
     caveat: str = ""
 
@@ -43,7 +44,7 @@ SOURCES = {
     ),
     "mnist": Source("MNIST", "mnist", host="storage.googleapis.com", stand_in="digits"),
     "fashion_mnist": Source(
-        "Fashion-MNIST", "fashion_mnist", host="fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+        "Fashion-MNIST", "fashion_mnist", host="fashion-mnist.s3-website.eu-central-1.amazonaws.com", port=80
     ),
     "emnist": Source("EMNIST, balanced", "emnist/balanced", host="biometrics.nist.gov"),
     "cifar10": Source(
@@ -99,17 +100,17 @@ def fetch(name: str) -> str:
     if builder.is_prepared():
         return f"{source.title}: already prepared"
     if source.host is not None:
-        _check_reach(source.title, source.host)
+        _check_reach(source.title, source.host, source.port)
     # With its own progress bars, one for the files and one for the examples.
     builder.download_and_prepare()
     find.cache_clear()
     return f"{source.title}: prepared in {builder.data_path}"
 
 
-def _check_reach(title: str, host: str) -> None:
+def _check_reach(title: str, host: str, port: int) -> None:
     # Left to itself the download manager tries for minutes before it gives up.
     try:
-        socket.create_connection((host, 443), timeout=PATIENCE).close()
+        socket.create_connection((host, port), timeout=PATIENCE).close()
     except OSError as error:
         raise ConnectionError(
             f"{title} comes from {host}, which cannot be reached from here ({error}). Fetch it where there is a "

@@ -80,8 +80,9 @@ def ratio(
 ) -> Verdict:
     """Judge that `slower` takes at least `least` times as long as `faster`, by the geometric mean of paired ratios.
 
-    None is a run that had not arrived at the cap: the cap stands in for it, as a bound. With such a run of `slower` the
-    ratio is at least what is found, so nothing can be refuted; with one of `faster` nothing can be confirmed.
+    None is a run that had not arrived at the cap: the cap stands in for it, as a bound. With such a run of `slower`
+    every ratio is at least what is found, so nothing can be refuted, and only a least ratio above `least` confirms, for
+    the spread is not known; with one of `faster` it is the other way round.
     """
     pairs = list(zip(slower, faster, strict=True))
     times = np.array([[cap if time is None else time for time in pair] for pair in pairs], float)
@@ -89,9 +90,10 @@ def ratio(
         raise ValueError(f"Times must lie above 0 and not above the cap, {cap}. Received: {pairs}")
     mean, half = interval(np.log(times[:, 0] / times[:, 1]))
     lower, upper = np.exp(mean - half), np.exp(mean + half)
-    # A bound on the times is a bound on the ratio on one side only.
-    confirmed = lower > least and None not in faster
-    refuted = upper < refuted_below and None not in slower
+    # A bound on the times is a bound on the ratio on one side only, and the interval's width is then none.
+    ratios, known = times[:, 0] / times[:, 1], not any(None in pair for pair in pairs)
+    confirmed = lower > least and None not in faster and (known or ratios.min() > least)
+    refuted = upper < refuted_below and None not in slower and (known or ratios.max() < refuted_below)
     censored = sum(None in pair for pair in pairs)
     return Verdict(_word(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored)
 

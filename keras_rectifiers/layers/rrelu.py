@@ -95,8 +95,8 @@ def rrelu(
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if an argument is none of the above, `training` is `True` without a seed, or `x` is not
-            floating-point.
+        ValueError: if an argument is none of the above, both slopes of a divisor exceed 1, `training` is `True` without
+            a seed, or `x` is not floating-point.
 
     Example:
 
@@ -140,7 +140,8 @@ class RReLU(keras.layers.Layer):
     noise: give each its own.
 
     Raises:
-        ValueError: if an argument is none of the above, `lower` exceeds `upper`, or the input is not floating-point.
+        ValueError: if an argument is none of the above, `lower` exceeds `upper`, both slopes of a divisor exceed 1, or
+            the input is not floating-point.
 
     Example:
 

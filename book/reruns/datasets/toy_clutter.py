@@ -80,7 +80,8 @@ def drawn(rng: np.random.Generator, clutter: Clutter, pairs: int, stored: int, b
 def composed(scenes: Block, library: np.ndarray, backgrounds: np.ndarray) -> Block:
     """Return the images of scenes: texture, distractor and body over one another, then contrast and luminance."""
     right, down, scale, rotation = (scenes[name] for name in BODY_JITTER)
-    edge = placed(library[scenes["distractor"]], *scenes["place"].T, scenes["distractor_scale"], rotation)
+    aside, below = scenes["place"].T
+    edge = placed(library[scenes["distractor"]], aside, below, scenes["distractor_scale"], rotation)
     middle = placed(library[scenes["sprite"]], right, down, scale, rotation)
     middle[scenes["sprite"] < 0] = 0
     pairs = cropped(backgrounds[scenes["texture"]], scenes["corner"])

@@ -89,7 +89,7 @@ def joined(blocks: Iterable[Block]) -> Block:
 def averaged(images: np.ndarray) -> np.ndarray:
     """Return images of half the edge, each pixel the mean of four."""
     quarters = [images[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    return np.mean(quarters, axis=0, dtype=np.float32)
+    return np.stack(quarters).mean(0, dtype=np.float32)
 
 
 def table_levels() -> np.ndarray:

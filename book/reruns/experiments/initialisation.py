@@ -126,13 +126,13 @@ def slope_gradient_error(shared: bool) -> float:
 def errors(results: dict, depth: int, initializer: str) -> np.ndarray:
     """Return the training errors of the networks of a depth and an initializer, one a seed."""
     runs = results["runs"].values()
-    return np.array([run["metrics"]["depth"][str(depth)][initializer]["train_error"] for run in runs])
+    return np.array([run["metrics"]["depth"][str(depth)][initializer]["train_error"] for run in runs], float)
 
 
 def slopes(results: dict, decay: float) -> np.ndarray:
     """Return the mean absolute slopes, one row a seed and one column a layer."""
     runs = results["runs"].values()
-    return np.array([run["metrics"]["slope_decay"][str(decay)]["mean_slopes"] for run in runs])
+    return np.array([run["metrics"]["slope_decay"][str(decay)]["mean_slopes"] for run in runs], float)
 
 
 def judged(results: dict) -> list[verdicts.Judged]:
