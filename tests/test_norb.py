@@ -47,7 +47,7 @@ def write(folder: Path, name: str, arrays: dict, packed: bool) -> None:
     for kind, array in arrays.items():
         contents = matrix(UINT8 if kind == "dat" else INT32, array.shape, array.tobytes())
         if packed:
-            (folder / f"{name}-{kind}.mat.gz").write_bytes(gzip.compress(contents, 1))
+            (folder / f"{name}-{kind}.mat.gz").write_bytes(gzip.compress(contents, 1, mtime=0))
         else:
             (folder / f"{name}-{kind}.mat").write_bytes(contents)
 
@@ -201,7 +201,7 @@ def test_every_element_type_is_read_in_every_rank(tmp_path, rng, magic, dtype, s
     code = {"float32": "f", "float64": "d", "int32": "i", "uint8": "B", "int16": "h", "int8": "b"}[dtype]
     contents = matrix(magic, shape, struct.pack(f"<{array.size}{code}", *array.ravel().tolist()))
     path = tmp_path / ("m.mat.gz" if packed else "m.mat")
-    path.write_bytes(gzip.compress(contents) if packed else contents)
+    path.write_bytes(gzip.compress(contents, mtime=0) if packed else contents)
     read = BinaryMatrix(path)
     assert (read.dtype, read.shape) == (np.dtype(dtype), shape)
     np.testing.assert_array_equal(read.read(), array, strict=True)
@@ -210,7 +210,7 @@ def test_every_element_type_is_read_in_every_rank(tmp_path, rng, magic, dtype, s
 def test_a_file_is_known_by_its_contents_not_by_its_name(tmp_path):
     array = np.arange(5, dtype="<i4")
     contents = matrix(INT32, (5,), array.tobytes())
-    for name, stored in (("m.mat.gz", contents), ("m.mat", gzip.compress(contents))):
+    for name, stored in (("m.mat.gz", contents), ("m.mat", gzip.compress(contents, mtime=0))):
         (tmp_path / name).write_bytes(stored)
         np.testing.assert_array_equal(BinaryMatrix(tmp_path / name).read(), array)
 
@@ -235,7 +235,7 @@ def test_a_large_file_is_read_in_small_memory(tmp_path, packed):
 
 
 SOUND = matrix(INT32, (3, 2), bytes(24))
-PACKED = gzip.compress(SOUND)
+PACKED = gzip.compress(SOUND, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ PACKED = gzip.compress(SOUND)
         (SOUND[:19], "a header. Received: a shorter file"),
         (SOUND[:-1], "int32 elements of shape .3, 2.. Received: a shorter file"),
         (SOUND + b"\0", "int32 elements of shape .3, 2. and no more. Received: a longer file"),
-        (gzip.compress(SOUND[:-1]), "int32 elements of shape .3, 2.. Received: a shorter file"),
-        (gzip.compress(SOUND + b"\0"), "and no more. Received: a longer file"),
+        (gzip.compress(SOUND[:-1], mtime=0), "int32 elements of shape .3, 2.. Received: a shorter file"),
+        (gzip.compress(SOUND + b"\0", mtime=0), "and no more. Received: a longer file"),
         (PACKED[:-1], "a whole and undamaged gzip file"),
         (PACKED[:15], "a whole and undamaged gzip file"),
         (PACKED[:-8] + bytes(8), "a whole and undamaged gzip file. Received: CRC"),

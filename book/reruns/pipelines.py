@@ -1,7 +1,8 @@
 """tf.data input pipelines, one function a data set, each with a record of what it did.
 
 The order of operations: whole arrays as uint8 in memory, shuffled indices, a batch gathered at once, one map over the
-batch, prefetch. One seed orders the training batches the same way everywhere.
+batch, prefetch. One seed, together with TensorFlow's global one, orders the training batches the same way everywhere;
+None leaves them in order.
 """
 
 import functools
@@ -32,7 +33,7 @@ def digits(batch: int, seed: int) -> Splits:
     return splits._replace(record={**splits.record, "stands_in_for": "MNIST"})
 
 
-def mnist(batch: int, seed: int, train: int | None = None) -> Splits:
+def mnist(batch: int, seed: int | None, train: int | None = None) -> Splits:
     """Return MNIST, the last 10,000 training images to validate; `train` images are enough if given."""
     return _images("mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
 
@@ -115,7 +116,7 @@ def _bags(builder: Any, terms: int) -> tuple[list, int]:
     return [(vectorizer.transform(t).toarray(), y) for t, y in splits], len(vectorizer.vocabulary_)
 
 
-def _images(name: str, splits: Iterable[str], batch: int, seed: int, train: int | None = None) -> Splits:
+def _images(name: str, splits: Iterable[str], batch: int, seed: int | None, train: int | None = None) -> Splits:
     found = sources.find(name)
     if found.record["stands_in_for"] is not None:
         splits = found.builder.info.splits
@@ -136,7 +137,7 @@ def _stored(builder: Any, split: str) -> dict[str, np.ndarray]:
     return tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
 
 
-def _splits(arrays: list, batch: int, seed: int, record: dict, prepared: Callable) -> Splits:
+def _splits(arrays: list, batch: int, seed: int | None, record: dict, prepared: Callable) -> Splits:
     (x, y), *unseen = arrays
     validation, test = (_pipeline(x, y, UNSEEN_BATCH, prepared) for x, y in unseen)
     sizes = dict(zip(("train", "validation", "test"), (len(labels) for _, labels in arrays), strict=True))

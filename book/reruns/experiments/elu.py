@@ -76,7 +76,7 @@ def classify(unit: str, config: Config, seed: int) -> dict:
     units = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dense | keras.layers.Flatten)]
     hidden = keras.Model(model.inputs, [layer.output for layer in units])
     # Of training images, and for every seed the same ones.
-    images = next(iter(pipelines.mnist(config.measured_images, 0, config.train).train))[0]
+    images = next(iter(pipelines.mnist(config.measured_images, None, config.train).train))[0]
     activations = MeanActivations(hidden, images)
     model.compile(
         keras.optimizers.SGD(config.learning_rate),
@@ -139,38 +139,37 @@ def curves(results: dict, *path: str) -> np.ndarray:
 
 def judged(results: dict) -> list[verdicts.Judged]:
     """Return the verdict on each recorded claim."""
-    return [_activations(results), *_learning(results), *_reconstruction(results)]
+    nearer = [_activations(results, other) for other in ("ReLU", "LReLU")]
+    return [*nearer, *_learning(results), *_reconstruction(results)]
 
 
-def _activations(results: dict) -> verdicts.Judged:
-    medians = {unit: np.abs(curves(results, "classifier", unit, "median_activation")) for unit in ("ELU", "ReLU")}
-    nearer = medians["ReLU"] - medians["ELU"]
+def _activations(results: dict, other: str) -> verdicts.Judged:
+    medians = {unit: np.abs(curves(results, "classifier", unit, "median_activation")) for unit in ("ELU", other)}
+    nearer = medians[other] - medians["ELU"]
     verdict = verdicts.paired(nearer.mean(axis=1), LEAST_DISTANCE)
-    always = all(verdicts.paired(epoch).lower > 0 for epoch in nearer.T)
+    epochs = [verdicts.paired(epoch) for epoch in nearer.T]
+    always = all(epoch.lower > 0 for epoch in epochs)
     word = verdict.word if always or verdict.word != verdicts.CONFIRMED else verdicts.INCONCLUSIVE
     return verdicts.Judged(
-        "E-2: ELU keeps mean activations nearer to 0 than ReLU, at every epoch",
+        f"E-2: ELU keeps mean activations nearer to 0 than {other}, at every epoch",
         f"difference of the medians, L > 0 at every epoch and mean ≥ {LEAST_DISTANCE}",
         f"{verdicts.described(verdict)}; L > 0 at {'every epoch' if always else 'some epochs only'}",
-        word,
+        verdicts.REFUTED if any(epoch.upper < 0 for epoch in epochs) else word,
     )
 
 
 def _learning(results: dict) -> list[verdicts.Judged]:
     losses = {unit: curves(results, "classifier", unit, "train_loss") for unit in ("ELU", "LReLU", "ReLU")}
     areas = {unit: np.log(loss[:, :EPOCHS_OF_AREA]).mean(axis=1) for unit, loss in losses.items()}
-    found = []
-    for other in ("ReLU", "LReLU"):
-        verdict = verdicts.paired(areas[other] - areas["ELU"])
-        found.append(
-            verdicts.Judged(
-                f"E-3: ELU's training loss falls faster than {other}'s",
-                f"difference of the mean log-loss of the first {EPOCHS_OF_AREA} epochs, L > 0",
-                verdicts.described(verdict),
-                verdict.word,
-            )
+    return [
+        _unless_diverged(
+            f"E-3: ELU's training loss falls faster than {other}'s",
+            f"difference of the mean log-loss of the first {EPOCHS_OF_AREA} epochs, L > 0",
+            areas[other] - areas["ELU"],
+            margin=0.0,
         )
-    return found
+        for other in ("ReLU", "LReLU")
+    ]
 
 
 def _reconstruction(results: dict) -> list[verdicts.Judged]:
@@ -179,16 +178,24 @@ def _reconstruction(results: dict) -> list[verdicts.Judged]:
         errors = {
             unit: curves(results, "autoencoder", str(rate), unit, "test_error")[:, -1] for unit in ("ELU", "ReLU")
         }
-        verdict = verdicts.paired(1 - errors["ELU"] / errors["ReLU"], LEAST_GAIN)
         found.append(
-            verdicts.Judged(
+            _unless_diverged(
                 f"E-4: ELU's autoencoder reconstructs test images better than ReLU's at learning rate {rate:g}",
                 f"relative difference of the errors, L > 0 and mean ≥ {LEAST_GAIN}",
-                verdicts.described(verdict),
-                verdict.word,
+                1 - errors["ELU"] / errors["ReLU"],
+                LEAST_GAIN,
             )
         )
     return found
+
+
+def _unless_diverged(claim: str, criterion: str, differences: np.ndarray, margin: float) -> verdicts.Judged:
+    diverged = int(np.sum(~np.isfinite(differences)))
+    if diverged:
+        found = f"in {diverged} of {len(differences)} pairs a run diverged"
+        return verdicts.Judged(claim, criterion, found, verdicts.INCONCLUSIVE)
+    verdict = verdicts.paired(differences, margin)
+    return verdicts.Judged(claim, criterion, verdicts.described(verdict), verdict.word)
 
 
 def epochs_to(loss: np.ndarray, level: float) -> float | None:
