@@ -33,11 +33,12 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/test_cost.py
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
-# import, a result that they read or the folder of their data changes.
+# import, a result that they read, or what is prepared in the folder of their data changes.
 SOURCES = $(shell find keras_rectifiers book/reruns book/results -name '*.py' -o -name '*.json' | sort) requirements.lock
+PREPARED = find "$${TFDS_DATA_DIR:-$$HOME/tensorflow_datasets}" -name dataset_info.json 2>/dev/null | sort
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build
-	@{ cat $(SOURCES); echo "$$TFDS_DATA_DIR"; } | cksum > book/_build/sources.now
+	@{ cat $(SOURCES); $(PREPARED); } | cksum > book/_build/sources.now
 	@cmp -s book/_build/sources.now book/_build/sources || { \
 	    echo "== code or results changed: dropping the kept runs of the chapters"; \
 	    rm -rf book/_build/.jupyter_cache book/_build/.doctrees book/_build/html book/_build/jupyter_execute; }

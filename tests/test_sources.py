@@ -99,7 +99,7 @@ def test_without_a_network_a_download_fails_within_seconds_and_leaves_nothing(tm
 
 def test_a_generated_set_is_prepared_once(generated, monkeypatch):
     first = sources.find("digits")
-    assert [path.name for path in generated.iterdir()] == ["digits"]
+    assert [path.name for path in generated.glob("*/*")] == ["digits"]
     sources.find.cache_clear()
     monkeypatch.setattr(digits, "stored", None)  # a second preparation would call it
     assert sources.find("digits").record == first.record
@@ -113,6 +113,25 @@ def test_an_interrupted_preparation_leaves_nothing(generated, monkeypatch):
     monkeypatch.setattr(digits.Digits, "_generate_examples", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sources.find("digits")
+    assert list(generated.glob("*/*")) == []
+
+
+def test_a_changed_generator_makes_its_data_anew(generated, monkeypatch, tmp_path_factory):
+    sources.find("digits")
+    sources.find.cache_clear()
+    changed = tmp_path_factory.mktemp("generators")
+    (changed / "digits.py").write_text("other code")
+    monkeypatch.setattr(sources, "GENERATORS", changed)
+    sources.find("digits")
+    assert len(list(generated.glob("*/digits"))) == 2
+
+
+def test_asking_whether_a_set_is_prepared_generates_nothing(generated, monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(
+        sources, "_builder", lambda s: sources.tfds.builder(s.builder, data_dir=tmp_path_factory.mktemp("none"))
+    )
+    assert not sources.is_prepared("mnist")
+    assert sources.is_prepared("digits")
     assert list(generated.iterdir()) == []
 
 
@@ -127,7 +146,7 @@ print(sources.find("digits").builder.info.splits["train"].num_examples)
     environment = {**os.environ, "PYTHONPATH": str(BOOK)}
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0] for process in running] == ["3000\n", "3000\n"]
-    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+    assert [path.name for path in tmp_path.glob("*/*")] == ["digits"]
 
 
 def test_the_digits_of_the_builder_are_those_of_the_package(generated):

@@ -55,6 +55,8 @@ CLAIMS = {
 def judged(found: list[Line]) -> list[verdicts.Judged]:
     """Return a line for each claim: whether every limit that belongs to it was met."""
     judged = []
+    if strange := {line.limit for line in found if not line.limit.startswith(tuple(CLAIMS))}:
+        raise ValueError(f"Expected limits that begin with one of {', '.join(CLAIMS)}. Received: {strange}")
     for beginning, claim in CLAIMS.items():
         own = [line for line in found if line.limit.startswith(beginning)]
         met = [line for line in own if line.verdict == verdicts.exact(True)]

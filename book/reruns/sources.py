@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import tensorflow_datasets as tfds
 
 GENERATED = Path(__file__).parents[1] / "_build" / "tensorflow_datasets"
+GENERATORS = Path(__file__).parent / "datasets"
 PATIENCE = 5.0  # seconds after which a host counts as out of reach
 
 
@@ -69,6 +71,12 @@ class Found(NamedTuple):
 
     builder: tfds.core.DatasetBuilder
     record: dict
+
+
+def is_prepared(name: str) -> bool:
+    """Return whether a data set itself, not its stand-in, is at hand; nothing is generated for that."""
+    source = _source(name)
+    return source.generated or _builder(source).is_prepared()
 
 
 @functools.cache
@@ -131,11 +139,14 @@ def _builder(source: Source, folder: Path | None = None) -> tfds.core.DatasetBui
 
 
 def _generated(source: Source) -> tfds.core.DatasetBuilder:
-    builder = _builder(source, GENERATED)
+    # A changed generator makes other data under the same version number: each state of the code has its own folder.
+    code = b"".join(path.read_bytes() for path in sorted(GENERATORS.glob("*.py")))
+    generated = GENERATED / f"{zlib.crc32(code):08x}"
+    builder = _builder(source, generated)
     if not builder.is_prepared():
-        GENERATED.mkdir(parents=True, exist_ok=True)
+        generated.mkdir(parents=True, exist_ok=True)
         # Two processes may generate it at once: each in a folder of its own, and the first to finish is kept.
-        with tempfile.TemporaryDirectory(dir=GENERATED, prefix=".preparing-") as folder:
+        with tempfile.TemporaryDirectory(dir=generated, prefix=".preparing-") as folder:
             made = _builder(source, Path(folder))
             with _quiet():
                 made.download_and_prepare()
@@ -146,7 +157,7 @@ def _generated(source: Source) -> tfds.core.DatasetBuilder:
             except OSError:
                 if not target.exists():
                     raise
-        builder = _builder(source, GENERATED)
+        builder = _builder(source, generated)
     return builder
 
 

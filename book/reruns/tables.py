@@ -47,7 +47,10 @@ def provenance(results: dict) -> Markdown:
     """Return what is known of a chapter's recorded runs."""
     origins = [run["provenance"] for run in results["runs"].values()]
     minutes = sum(run["wall_seconds"] for run in results["runs"].values()) / 60
-    versions = {name: number for origin in origins for name, number in origin["versions"].items()}
+    versions: dict[str, set[str]] = {}
+    for origin in origins:
+        for name, number in origin["versions"].items():
+            versions.setdefault(name, set()).add(number)
     return table(
         ["what", "value"],
         [
@@ -56,7 +59,7 @@ def provenance(results: dict) -> Markdown:
             ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
             ["code changed since that commit", ", ".join(sorted({str(origin["dirty"]) for origin in origins}))],
             ["device", ", ".join(sorted({f"{o['device']}, {o['backend']}" for o in origins}))],
-            ["versions", ", ".join(f"{name} {number}" for name, number in versions.items())],
+            ["versions", ", ".join(f"{name} {' or '.join(sorted(numbers))}" for name, numbers in versions.items())],
             ["time", f"{minutes:.0f} min"],
             ["config", ", ".join(f"{name} = {value}" for name, value in results["config"].items())],
         ],
