@@ -120,6 +120,34 @@ def test_norb_is_standardized_by_its_training_images_and_validates_on_one_instan
     np.testing.assert_allclose(unseen[:, 3, 4, 1], slope * small[:, 3, 4, 1] + offset, atol=0.02)
 
 
+@pytest.mark.parametrize(("fold", "validating"), [(1, 2), (3, 1)])
+def test_faces_are_tested_on_a_fold_and_validated_on_the_next(found, rng, fold, validating):
+    def pairs(number):
+        images = {f"image{which}": rng.integers(0, 256, (20, 4, 4, 3), "uint8") for which in "12"}
+        return {**images, "same": np.full(20, number)}
+
+    folds = {f"fold_{number:02d}": pairs(number) for number in (1, 2, 3)}
+    found("LFW", Builder(**folds))
+    splits = pipelines.lfw(batch=8, seed=0, fold=fold)
+    (training,) = {1, 2, 3} - {fold, validating}
+    for split, number in zip(splits[:3], (training, validating, fold), strict=True):
+        assert set(rows(split)[1]) == {number}
+    seen = rows(splits.train)[0]
+    assert seen.shape == (20, 2, 4, 4, 3)
+    np.testing.assert_allclose(seen.mean(axis=(0, 1)), 0, atol=1e-5)
+    np.testing.assert_allclose(seen.reshape(40, -1).std(axis=0).mean(), 1, rtol=1e-5)
+    # Both faces of a pair, in their order: one map for all of them.
+    stored, unseen = folds[f"fold_{fold:02d}"], rows(splits.test)[0]
+    slope, offset = np.polyfit(stored["image1"][:, 1, 2, 0].astype(float), unseen[:, 0, 1, 2, 0], 1)
+    np.testing.assert_allclose(unseen[:, 1, 1, 2, 0], slope * stored["image2"][:, 1, 2, 0] + offset, atol=1e-3)
+
+
+def test_a_fold_that_is_not_there_is_refused(found):
+    found("LFW", Builder(fold_01={}, fold_02={}, fold_03={}))
+    with pytest.raises(ValueError, match="fold between 1 and 3. Received: 4"):
+        pipelines.lfw(8, 0, fold=4)
+
+
 @pytest.mark.parametrize("stands_in_for", [None, "MNIST"])
 def test_the_note_says_what_stood_in(stands_in_for):
     sizes = {"train": 3000, "validation": 1000, "test": 1000}

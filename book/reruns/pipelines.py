@@ -60,10 +60,17 @@ def norb(batch: int, seed: int, cluttered: bool = True) -> Splits:
         (images[held_out], labels[held_out]),
         (stereo_pairs(found.builder, "test")[:2]),
     )
-    mean, deviation = train[0].mean(axis=0, dtype="float64"), train[0].std(axis=0, dtype="float64").mean()
+    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}"}
+    return _splits([train, unseen, test], batch, seed, record, _standardizer(train[0]))
+
+
+STANDARDIZED = "zero mean each, divided by their average deviation"
+
+
+def _standardizer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    mean, deviation = images.mean(axis=0, dtype="float64"), images.std(axis=0, dtype="float64").mean()
     scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
-    record = {**found.record, "preprocessing": "32 x 32 pixels, zero mean each, divided by their average deviation"}
-    return _splits([train, unseen, test], batch, seed, record, lambda x: tf.cast(x, tf.float32) * scale - offset)
+    return lambda x: tf.cast(x, tf.float32) * scale - offset
 
 
 VALIDATION_INSTANCE = 9
@@ -83,6 +90,29 @@ def stereo_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.n
     images, labels, instances = (np.concatenate(part) for part in zip(*data.as_numpy_iterator(), strict=True))
     a_fifth = np.random.default_rng(2010).random(len(labels)) < 0.2
     return images, labels, np.where(labels == WITHOUT_OBJECT, a_fifth, instances == VALIDATION_INSTANCE)
+
+
+def lfw(batch: int, seed: int, fold: int) -> Splits:
+    """Return pairs of faces as 2 x 32 x 32 x 3 and whether they show one person: a fold to test, the next to validate.
+
+    No person is in two of the three. Pixels are standardized as NORB's, by the faces of the training pairs.
+    """
+    found = sources.find("lfw")
+    folds = len(found.builder.info.splits)
+    if not 1 <= fold <= folds:
+        raise ValueError(f"Expected a fold between 1 and {folds}. Received: {fold}")
+    others = [f"fold_{1 + (fold - 1 + step) % folds:02d}" for step in range(folds)]
+    test, unseen, *train = (face_pairs(found.builder, name) for name in others)
+    seen = np.concatenate([x for x, _ in train]), np.concatenate([y for _, y in train])
+    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}; fold {fold} to test"}
+    return _splits([seen, unseen, test], batch, seed, record, _standardizer(seen[0].reshape(-1, *seen[0].shape[2:])))
+
+
+@functools.lru_cache(maxsize=10)
+def face_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fold's pairs of faces, uint8 of shape (n, 2, 32, 32, 3), and 1 where both show one person."""
+    stored = _stored(builder, split)
+    return np.stack([stored["image1"], stored["image2"]], 1), stored["same"].astype("int32")
 
 
 def imdb(batch: int, seed: int, terms: int = 5000) -> Splits:
