@@ -53,7 +53,7 @@ lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-CHAPTERS = data elu initialisation rectifiers
+CHAPTERS = data elu initialisation rectifiers serving
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done
@@ -64,8 +64,8 @@ bench: .venv/ready ## time every unit and its peers on this machine (half an hou
 
 lock: .venv/ready ## write requirements.lock anew from pyproject.toml
 	@echo "== resolving"
-	@printf 'filelock\nfsspec\nnetworkx\nsympy\n' | $(BIN)/uv pip compile pyproject.toml - --universal --upgrade \
-	    --generate-hashes --extra book --extra test --extra dev --no-header --no-emit-index-url --no-annotate \
+	@printf 'filelock\nfsspec\nnetworkx\nsympy\nbackports-strenum<1.3\n' | $(BIN)/uv pip compile pyproject.toml - --universal --upgrade \
+	    --generate-hashes --extra book --extra serving --extra test --extra dev --no-header --no-emit-index-url --no-annotate \
 	    --quiet --output-file requirements.lock
 
 clean: ## remove .venv and everything that was built

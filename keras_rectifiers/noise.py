@@ -10,9 +10,11 @@ Bernoulli draws are equal everywhere; compilers contract multiply-adds, so norma
 outputs within 4.
 """
 
+import contextlib
 import functools
 import math
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -57,8 +59,35 @@ def make_key(seed: Any, call: Any = 0, replica: Any = 0) -> Tensor:
     return functools.reduce(lambda mixed, part: _mix(mixed + part), parts, lanes)
 
 
+# One entry for each `drawn_from` that is open: the seed, and an entry for each key that was taken.
+_given: list[tuple[Tensor, list[None]]] = []
+
+
+@contextlib.contextmanager
+def drawn_from(seed: Tensor) -> Iterator[list[None]]:
+    """Let the layers that draw noise in training draw it in this context always, from the two int32 words of `seed`.
+
+    The context gives a list that grows by an entry a draw. Each layer's draw has a key of its own.
+    """
+    draws: list[None] = []
+    _given.append((seed, draws))
+    try:
+        yield draws
+    finally:
+        _given.pop()
+
+
+def draws(training: bool | None) -> bool | None:
+    """Return the `training` that a layer which draws noise acts by: True wherever `drawn_from` is open."""
+    return True if _given else training
+
+
 def draw_key(seed: int | keras.random.SeedGenerator) -> Tensor:
     """Take the next key of a seed generator, different on each replica; an integer gives the same key each time."""
+    if _given:
+        given, draws = _given[-1]
+        draws.append(None)
+        return make_key(given[0], given[1], len(draws))
     if not isinstance(seed, keras.random.SeedGenerator):
         return make_key(seed)
     state = ops.cast(seed.next(), "int32")

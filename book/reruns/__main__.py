@@ -14,11 +14,11 @@ from typing import Any
 from rich.progress import track
 
 from reruns import records, sources
-from reruns.experiments import data, elu, initialisation, rectifiers
+from reruns.experiments import data, elu, initialisation, rectifiers, serving
 
 # An experiment is a module with SCALES, SEEDS, run(config, seed), data(config), lines(metrics) and, where a network
 # goes to savedmodels/, export(config, results).
-CHAPTERS = {"rectifiers": rectifiers, "data": data, "elu": elu, "initialisation": initialisation}
+CHAPTERS = {"rectifiers": rectifiers, "data": data, "elu": elu, "initialisation": initialisation, "serving": serving}
 
 
 def main() -> None:

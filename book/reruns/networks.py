@@ -48,6 +48,20 @@ def perceptron(
     return keras.Sequential(layers, name=f"{unit.lower()}_{depth}x{width}")
 
 
+def maxout_network(widths: tuple[int, ...], pieces: int, dropout: tuple[float, float], seed: int) -> keras.Model:
+    """Return 784, layers of MaxoutDense of these widths, 10 classes; dropout of the input and of each hidden layer."""
+    of_input, of_hidden = dropout
+    layers: list[keras.layers.Layer] = [keras.Input((28, 28, 1), name="images"), keras.layers.Flatten()]
+    layers.append(keras.layers.Dropout(of_input, seed=1000 * seed))
+    for number, width in enumerate(widths, 1):
+        normal = keras.initializers.HeNormal(seed=1000 * seed + number)
+        layers.append(kr.MaxoutDense(width, pieces, kernel_initializer=normal))
+        layers.append(keras.layers.Dropout(of_hidden, seed=1000 * seed + number))
+    last = keras.initializers.GlorotUniform(seed=1000 * seed + len(widths) + 1)
+    layers.append(keras.layers.Dense(10, activation="softmax", kernel_initializer=last, name="probabilities"))
+    return keras.Sequential(layers, name="maxout_dense")
+
+
 def autoencoder(unit: str, widths: tuple[int, ...], seed: int) -> keras.Model:
     """Return an encoder of these widths and its mirror image, with a logit for each of 784 pixels.
 

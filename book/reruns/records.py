@@ -1,6 +1,5 @@
 """The only code that writes book/results and savedmodels: what a run gave, and under which conditions."""
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -174,38 +173,17 @@ def _rounded(value: Any) -> Any:
     return [_rounded(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def export(model: keras.Model, name: str, images: np.ndarray, card: dict) -> Path:
-    """Export a model as savedmodels/NAME/1 with a card and a probe: all of it, or on any error nothing."""
+def export(model: keras.Model, name: str, probe: dict[str, np.ndarray], card: dict, **signatures: Any) -> Path:
+    """Export a model as the only version in savedmodels/NAME: all of it, or on any error nothing."""
+    # Here, because a page needs no serving to read a record.
+    from keras_rectifiers import serving
+    from keras_rectifiers.serving import server_files
+
     SAVEDMODELS.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=SAVEDMODELS, prefix=f".{name}-"))
-    folder.chmod(0o755)
-    try:
-        model.export(folder / "1", verbose=False)
-        outputs = model.predict(images, verbose=0)
-        np.savez_compressed(folder / "probe.npz", images=images, probabilities=outputs)
-        card = {**card, "signature": _signature(folder / "1"), "checksums": _checksums(folder / "1"), **provenance()}
-        write_json(folder / "card.json", card)
+    with tempfile.TemporaryDirectory(dir=SAVEDMODELS, prefix=f".{name}-") as folder:
+        serving.export(model, Path(folder) / name, probe=probe, card={**card, **provenance()}, **signatures)
         if (SAVEDMODELS / name).exists():
             shutil.rmtree(SAVEDMODELS / name)
-        folder.rename(SAVEDMODELS / name)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        (Path(folder) / name).rename(SAVEDMODELS / name)
+    server_files.write_config(SAVEDMODELS)
     return SAVEDMODELS / name
-
-
-def _signature(path: Path) -> dict[str, Any]:
-    import tensorflow as tf
-
-    signature = tf.saved_model.load(path).signatures["serving_default"]
-
-    def described(specs: dict) -> dict:
-        return {name: {"dtype": spec.dtype.name, "shape": list(spec.shape)} for name, spec in specs.items()}
-
-    inputs = signature.structured_input_signature[1]
-    return {"inputs": described(inputs), "outputs": described(signature.structured_outputs)}
-
-
-def _checksums(path: Path) -> dict[str, str]:
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

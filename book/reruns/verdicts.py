@@ -47,6 +47,12 @@ def interval(values: Any) -> tuple[float, float]:
     return float(values.mean()), float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def share(name: str, percent: float, size: int) -> dict[str, Any]:
+    """Return a share of so many independent cases with its 90 % interval by Wilson, all in percent."""
+    found = stats.binomtest(round(percent / 100 * size), size).proportion_ci(LEVEL, method="wilson")
+    return {"name": name, "value": percent, "interval_90_percent": [100 * found.low, 100 * found.high], "cases": size}
+
+
 def exact(holds: bool) -> str:
     """Return the verdict on a claim that either holds to rounding or does not."""
     return CONFIRMED if holds else REFUTED

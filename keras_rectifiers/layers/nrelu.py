@@ -184,6 +184,7 @@ class NReLU(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        training = noise.draws(training)
         return nrelu(inputs, self.inference, seed=self.seed_generator, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

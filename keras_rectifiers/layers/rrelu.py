@@ -173,6 +173,7 @@ class RReLU(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        training = noise.draws(training)
         return rrelu(inputs, self.lower, self.upper, self.uniform_in, seed=self.seed_generator, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

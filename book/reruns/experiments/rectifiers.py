@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from reruns import pipelines, records
+from reruns import pipelines, records, verdicts
 from reruns.networks import UNITS, digits_network
 
 
@@ -107,9 +107,10 @@ def export(config: Config, results: dict) -> Path:
         "command": "python -m reruns rectifiers --scale paper, from book/",
         "data": results["data"],
         "licence_of_the_data": "MNIST, by Yann LeCun and Corinna Cortes: CC BY-SA 3.0",
-        "metric": {"name": "test accuracy, percent", "value": metrics["test_accuracy"]},
+        "metric": verdicts.share("test accuracy, percent", metrics["test_accuracy"], results["data"]["sizes"]["test"]),
         "unit": unit,
         "learning_rate": rate,
         "seed": seed,
     }
-    return records.export(model, "digits", images.numpy()[:32], card)
+    scaling = keras.layers.Rescaling(1 / 255)
+    return records.export(model, "digits", {"images": images.numpy()[:32]}, card, preprocess=scaling, features=True)

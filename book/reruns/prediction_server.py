@@ -1,0 +1,124 @@
+"""TensorFlow Serving's gRPC interface around SavedModels, on this machine: what a chapter and the tests talk to.
+
+It speaks the published protocol (PredictionService: Predict, GetModelMetadata) with versions and signatures. It is not
+TensorFlow Serving: no batching, no reloading, no REST, no warm-up.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import tensorflow as tf
+from google.protobuf import any_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+
+LARGEST_MESSAGE = 64 * 2**20  # bytes; gRPC's own limit is 4 MiB
+
+
+class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Every version of every model in a folder, as `models.config` there lists them."""
+
+    def __init__(self, folder: Path) -> None:
+        names = re.findall(r'name: "([^"]+)"', (folder / "models.config").read_text())
+        self.models: dict[str, dict[int, Any]] = {
+            name: {
+                int(path.name): tf.saved_model.load(path)
+                for path in (folder / name).iterdir()
+                if path.is_dir() and path.name.isdecimal()
+            }
+            for name in names
+        }
+
+    def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Answer a request with the outputs of one signature."""
+        version, model = self._model(request.model_spec, context)
+        name = request.model_spec.signature_name or "serving_default"
+        if name not in model.signatures:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"signature {name} is none of {', '.join(model.signatures)}"
+            )
+        try:
+            inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+            outputs = model.signatures[name](**inputs)
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        response = predict_pb2.PredictResponse()
+        response.model_spec.CopyFrom(request.model_spec)
+        response.model_spec.version.value = version
+        for key, value in outputs.items():
+            if not request.output_filter or key in request.output_filter:
+                response.outputs[key].CopyFrom(tf.make_tensor_proto(value.numpy()))
+        return response
+
+    def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Answer with the signatures of a model."""
+        version, model = self._model(request.model_spec, context)
+        described = get_model_metadata_pb2.SignatureDefMap()
+        for name, function in model.signatures.items():
+            signature = described.signature_def[name]
+            signature.method_name = "tensorflow/serving/predict"
+            for specs, target in (
+                (function.structured_input_signature[1], signature.inputs),
+                (function.structured_outputs, signature.outputs),
+            ):
+                for key, spec in specs.items():
+                    info = meta_graph_pb2.TensorInfo(
+                        dtype=spec.dtype.as_datatype_enum, tensor_shape=spec.shape.as_proto()
+                    )
+                    target[key].CopyFrom(info)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = request.model_spec.name
+        response.model_spec.version.value = version
+        packed = any_pb2.Any()
+        packed.Pack(described)
+        response.metadata["signature_def"].CopyFrom(packed)
+        return response
+
+    def _model(self, spec: Any, context: Any) -> tuple[int, Any]:
+        if spec.name not in self.models:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no model {spec.name!r} here, but {', '.join(self.models)}")
+        versions = self.models[spec.name]
+        # As the server does it: the highest version, unless the request names one.
+        version = spec.version.value if spec.HasField("version") else max(versions)
+        if version not in versions:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"no version {version} of {spec.name} here, but {sorted(versions)}"
+            )
+        return version, versions[version]
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, Callable]]:
+    """Serve a folder of models on a free port of this machine; give its address and a client's stub."""
+    size = [("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.max_send_message_length", LARGEST_MESSAGE)]
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=size)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(folder), server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        with grpc.insecure_channel(address, options=size) as channel:
+            yield address, prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    finally:
+        server.stop(grace=1).wait()
+
+
+def request(model: str, inputs: dict[str, Any], signature: str = "serving_default", version: int | None = None) -> Any:
+    """Return a request for a signature of a model, as a client would make it."""
+    message = predict_pb2.PredictRequest()
+    message.model_spec.name = model
+    message.model_spec.signature_name = signature
+    if version is not None:
+        message.model_spec.version.value = version
+    for key, value in inputs.items():
+        message.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return message
+
+
+def outputs(response: Any) -> dict[str, Any]:
+    """Return the arrays of a response by name."""
+    return {key: tf.make_ndarray(value) for key, value in response.outputs.items()}

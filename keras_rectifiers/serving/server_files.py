@@ -1,0 +1,79 @@
+"""The files that TensorFlow Serving reads besides a model: warm-up requests, batching, its list of models."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_rectifiers.serving.signatures import Arrays
+
+WARM_UP = "tf_serving_warmup_requests"
+# Of a server that is started with --enable_batching and --enable_per_model_batching_parameters. Of a processor with two
+# cores; more cores take more threads.
+BATCHING = """\
+max_batch_size { value: 256 }
+batch_timeout_micros { value: 1000 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+"""
+MODELS = "/models"  # the folder of a server's container that the models' folder is mounted at
+
+
+def versions(folder: Path) -> list[int]:
+    """Return the numbers of the versions in a model's folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdecimal())
+
+
+def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]]) -> None:
+    """Write warm-up requests for each signature, of one row and of all, and the batching parameters."""
+    (path / "assets.extra").mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path / "assets.extra" / WARM_UP)) as writer:
+        for signature, (inputs, _) in tried.items():
+            for rows in (1, None):
+                writer.write(_logged(model, signature, _first(inputs, rows)).SerializeToString())
+    (path / "batching_params.pbtxt").write_text(BATCHING)
+
+
+def write_config(folder: Path) -> None:
+    """Write `models.config` for the models that lie in a folder: the list that a server is started with."""
+    names = sorted(path.name for path in folder.iterdir() if versions(path))
+    entries = "".join(
+        f'  config {{\n    name: "{name}"\n    base_path: "{MODELS}/{name}"\n    model_platform: "tensorflow"\n  }}\n'
+        for name in names
+    )
+    temporary = folder / f".models.config.{os.getpid()}"
+    try:
+        temporary.write_text(f"model_config_list {{\n{entries}}}\n")
+        os.replace(temporary, folder / "models.config")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_installed() -> None:
+    """Refuse to begin without the protocol of TensorFlow Serving."""
+    if importlib.util.find_spec("tensorflow_serving") is None:
+        raise ImportError(
+            "The warm-up requests need the protocol of TensorFlow Serving: pip install 'keras-rectifiers[serving]'"
+        )
+
+
+def _first(inputs: Arrays, rows: int | None) -> Arrays:
+    # A seed has no rows.
+    return {name: array if name == "seed" else array[:rows] for name, array in inputs.items()}
+
+
+def _logged(model: str, signature: str, inputs: Arrays) -> Any:
+    # Imported here, so that `check_installed` can say what is missing.
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    for name, array in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(np.asarray(array)))
+    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
