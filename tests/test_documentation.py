@@ -49,8 +49,8 @@ def test_every_public_symbol_is_in_the_reference():
     assert documented == named - {"activations"}
 
 
-def readme_code() -> str:
-    return re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+def readme_code(folder: Path = ROOT) -> str:
+    return re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
 
 
 def test_the_readmes_example_runs(tmp_path, monkeypatch):
@@ -60,6 +60,12 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch):
     x = keras.random.uniform((3, 28, 28, 1))
     revived = keras.saving.load_model("digits.keras")
     assert keras.ops.all(revived(x) == names["model"](x))
+
+
+@pytest.mark.tensorflow_only
+def test_the_example_beside_the_exported_models_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    exec(readme_code(ROOT / "savedmodels"), {})
 
 
 def test_the_readmes_commands_exist():

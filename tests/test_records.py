@@ -188,7 +188,7 @@ def test_a_failed_export_leaves_the_old_model_and_nothing_else(folder):
     model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
     probe = {"x": np.ones((3, 2), "float32")}
     records.export(model, "model", probe, {"seed": 1})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="card of what JSON can say"):
         records.export(model, "model", probe, {"seed": object()})
     assert sorted(file.name for file in (folder / "savedmodels").iterdir()) == ["model", "models.config"]
     assert card(folder / "savedmodels" / "model")["seed"] == 1
@@ -236,8 +236,8 @@ def test_the_exported_networks_are_the_recorded_ones():
     found, results = card(SAVED / "digits"), records.load("rectifiers")
     assert (found["unit"], found["learning_rate"], found["seed"]) == rectifiers.best(results)
     recorded = results["runs"][str(found["seed"])]["metrics"][found["unit"]][str(found["learning_rate"])]
-    assert found["metric"]["value"] == recorded["test_accuracy"]
+    assert found["metric"]["value"] == pytest.approx(recorded["test_accuracy"], abs=1e-4)
     found, results = card(SAVED / "maxout_dense"), records.load("serving")
     recorded = results["runs"][str(found["seed"])]["metrics"]["MaxoutDense"]
-    assert found["metric"]["value"] == recorded["test_accuracy"]
+    assert found["metric"]["value"] == pytest.approx(recorded["test_accuracy"], abs=1e-4)
     assert recorded["validation_accuracy"] == serving.accuracies(results, "validation").max()

@@ -7,6 +7,7 @@ keras-rectifiers check savedmodels/NAME [--onnx] [--openvino] [--litert]
 import argparse
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -74,7 +75,7 @@ def _export(arguments: list[str]) -> str:
         features=given.features,
         normalized=given.normalized,
         sample=given.sample,
-        card=None if given.card is None else json.loads(given.card.read_text()),
+        card=None if given.card is None else _card(given.card),
     )
     return f"exported {path}"
 
@@ -82,12 +83,33 @@ def _export(arguments: list[str]) -> str:
 def _loaded(path: Path) -> keras.Model:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; expected a .keras file.")
-    return keras.saving.load_model(path, compile=False)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    # A file that is none fails in many ways.
+    except Exception as error:
+        raise ValueError(f"{path} cannot be loaded as a Keras model: {_first_line(error)}") from None
 
 
 def _arrays(path: Path) -> dict:
-    with np.load(path) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(path) as arrays:
+            return dict(arrays)
+    except (ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no .npz file of arrays by name: {_first_line(error)}") from None
+
+
+def _card(path: Path) -> dict:
+    try:
+        card = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(card, dict):
+        raise ValueError(f"{path} is no card: expected a table of names.")
+    return card
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check(arguments: list[str]) -> str:

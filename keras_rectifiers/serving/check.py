@@ -5,6 +5,7 @@ Everything that loads the model runs in processes of its own (`replay.py`, `conv
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -72,9 +73,13 @@ def check(folder: str | os.PathLike, formats: Iterable[str] = ()) -> Found:
     path = _version(Path(folder))
     card = _card(path)
     _check_files(path, card)
-    if faults := graph.faults(path):
+    try:
+        faults = graph.faults(path)
+        operations = {name: dict(graph.counts(path, name).most_common()) for name in card["signatures"]}
+    except ValueError as error:
+        raise CheckError(f"{error}. Export the model again.") from None
+    if faults:
         raise CheckError(f"{path}: {'; '.join(faults)}")
-    operations = {name: dict(graph.counts(path, name).most_common()) for name in card["signatures"]}
     replayed = _alone("replay", path)
     errors = {"TensorFlow": _within(path, "TensorFlow", replayed["errors"], card)}
     for name in formats:
@@ -95,11 +100,15 @@ def _version(folder: Path) -> Path:
 def _card(path: Path) -> dict[str, Any]:
     file = path / cards.EXTRA / "card.json"
     try:
-        return json.loads(file.read_text())
+        card = json.loads(file.read_text())
     except FileNotFoundError:
         raise CheckError(f"{file} is not there: `keras-rectifiers` did not export this version.") from None
     except ValueError as error:
         raise CheckError(f"{file} is not valid JSON ({error}). Export the model again.") from None
+    expected = {"signatures": dict, "checksums": dict, "tolerance": float}
+    if not isinstance(card, dict) or any(not isinstance(card.get(key), kind) for key, kind in expected.items()):
+        raise CheckError(f"{file} is no model card: it lacks {', '.join(expected)}. Export the model again.")
+    return card
 
 
 def _check_files(path: Path, card: dict[str, Any]) -> None:
@@ -142,5 +151,7 @@ def _alone(script: str, path: Path, *arguments: object) -> dict[str, Any]:
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode:
         lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-        raise CheckError(f"{path}: {' '.join([script, *map(str, arguments[:1])])} failed: {lines[-1]}")
+        lacking = re.search(r"TF Select ops: (.+)", result.stderr)
+        reason = f"no operation there for {lacking[1]}" if lacking else lines[-1]
+        raise CheckError(f"{path}: {' '.join([script, *map(str, arguments[:1])])} failed: {reason}")
     return json.loads(result.stdout.strip().splitlines()[-1])

@@ -36,11 +36,32 @@ def onnx(path: Path, made: Path, inputs: dict) -> dict:
     specs = signature.structured_input_signature[1]
     function = tf.function(lambda *values: signature(**dict(zip(specs, values, strict=True))))
     named = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()]
-    tf2onnx.convert.from_function(function, input_signature=named, output_path=str(made))
+    # What ONNX has no operation for, and the converter no rule.
+    rules: dict[str, tuple] = {"Expm1": (_expm1, []), "Log1p": (_log1p, [])}
+    tf2onnx.convert.from_function(function, named, output_path=str(made), custom_op_handlers=rules)
     onnx.checker.check_model(str(made), full_check=True)
     session = onnxruntime.InferenceSession(str(made), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(sorted(signature.structured_outputs), session.run(names, inputs), strict=True))
+
+
+def _expm1(graph: Any, node: Any, name: str, arguments: list) -> None:
+    node.type = "Exp"
+    one = graph.make_const(f"{name}_one", np.ones((), graph_type(graph, node)))
+    graph.insert_new_node_on_output("Sub", node.output[0], name=f"{name}_less", inputs=[node.output[0], one.output[0]])
+
+
+def _log1p(graph: Any, node: Any, name: str, arguments: list) -> None:
+    one = graph.make_const(f"{name}_one", np.ones((), graph_type(graph, node)))
+    more = graph.make_node("Add", [node.input[0], one.output[0]], name=f"{name}_more")
+    node.type = "Log"
+    graph.replace_input(node, node.input[0], more.output[0], 0)
+
+
+def graph_type(graph: Any, node: Any) -> Any:
+    from tf2onnx import utils
+
+    return utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))
 
 
 def openvino(path: Path, made: Path, inputs: dict) -> dict:

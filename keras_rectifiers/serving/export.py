@@ -1,7 +1,9 @@
 """Export a Keras model as the next version of a served model: all of it, or on any error nothing."""
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_rectifiers import plain
 from keras_rectifiers.serving import card as cards
@@ -54,7 +57,7 @@ def export(
 
     Raises:
         ValueError: if the model is not built, has a fixed batch size or no such signature, draws random numbers at
-            inference, or cannot run without Keras.
+            inference, cannot run without Keras or gives no finite outputs, or an argument is none of the above.
         FileExistsError: if the version is there.
         OSError: if the folder cannot be written; a file in its place is a NotADirectoryError.
 
@@ -67,9 +70,10 @@ def export(
     >>> path.parent.name, path.name
     ('irises', '1')
     """
-    _check_model(model)
-    server_files.check_installed()
     folder = Path(folder)
+    _check_model(model)
+    _check_arguments(folder, card, features, normalized)
+    server_files.check_installed()
     with plain():
         served = [signatures.default(model, output, probe)]
         if preprocess is not None:
@@ -78,15 +82,14 @@ def export(
             served.append(signatures.features(model, served[0], None if features is True else features, normalized))
         if sample:
             served.append(signatures.sample(model, served[0], output))
-        tried = {signature.name: (signature.example, signature.outputs()) for signature in served}
+        tried = {signature.name: (signature.example, _finite(signature)) for signature in served}
         with _new_version(folder, version) as (unfinished, number):
             _write(model, served, unfinished)
             graph.check(unfinished)
             cards.write_probe(unfinished, tried)
             server_files.write(unfinished, folder.name, tried)
             # Last, for it holds the checksums of the others.
-            cards.write(unfinished, {"name": folder.name, "version": number, **(card or {})})
-    server_files.write_config(folder.parent)
+            cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
 
 
@@ -104,6 +107,29 @@ def _check_model(model: keras.Model) -> None:
     fixed = [tensor.name for tensor in model.inputs if tensor.shape[0] is not None]
     if fixed:
         raise ValueError(f"Expected a free batch size, so that requests can be batched. Received: fixed in {fixed}")
+
+
+def _check_arguments(folder: Path, card: Any, features: bool | str, normalized: bool) -> None:
+    if not re.fullmatch(r"[\w.-]*\w", folder.name, re.ASCII):
+        raise ValueError(f"Expected a folder named as the model: letters, digits, _ . -. Received: {str(folder)!r}")
+    try:
+        json.dumps(card, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected a card of what JSON can say. Received: {error}") from None
+    if card is not None and not isinstance(card, dict):
+        raise ValueError(f"Expected a card that is a table of names. Received: {card!r}")
+    if normalized and not features:
+        raise ValueError(
+            "Argument `normalized` is for the signature `features`. Received: normalized=True, features=False"
+        )
+
+
+def _finite(signature: Signature) -> Arrays:
+    outputs = signature.outputs()
+    for name, values in outputs.items():
+        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+            raise ValueError(f"Expected finite outputs. Received: NaN or infinity in `{name}` of {signature.name}")
+    return outputs
 
 
 def _of_images(served: Signature) -> Signature:
@@ -142,6 +168,11 @@ def _new_version(folder: Path, version: int | None) -> Iterator[tuple[Path, int]
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         yield unfinished / "version", number
         (unfinished / "version").rename(folder / str(number))
+        try:
+            server_files.write_config(folder.parent)
+        except BaseException:
+            (folder / str(number)).rename(unfinished / "version")
+            raise
         unfinished.rmdir()
     except BaseException:
         if unfinished is not None:

@@ -4,8 +4,26 @@ import collections
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
 
+# What counts as stateful with TensorFlow and changes nothing.
+READING = {
+    "ReadVariableOp",
+    "ResourceGather",
+    "ResourceGatherNd",
+    "VarHandleOp",
+    "StatefulPartitionedCall",
+    "If",
+    "While",
+    "Case",
+    "Assert",
+    "LookupTableFindV2",
+    "LookupTableSizeV2",
+    "HashTableV2",
+    "MutableHashTableV2",
+}
 # What needs Python, or XLA in the server, which TensorFlow Serving switches off.
 FOREIGN = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule", "XlaLaunch", "XlaLaunchV2"}
 
@@ -57,14 +75,17 @@ def counts(path: Path, signature: str) -> collections.Counter:
 
 
 def _changes(op: str) -> bool:
-    stateful = op.startswith(("Random", "Multinomial", "TruncatedNormal", "StatefulUniform", "StatefulStandardNormal"))
-    return stateful or op.startswith("Assign") or op in ("RngReadAndSkip", "RngSkip")
+    definition = op_def_registry.get(op)
+    return definition is not None and definition.is_stateful and op not in READING
 
 
 def _meta(path: Path) -> Any:
     model = saved_model_pb2.SavedModel()
-    model.ParseFromString((path / "saved_model.pb").read_bytes())
-    return model.meta_graphs[0]
+    try:
+        model.ParseFromString((path / "saved_model.pb").read_bytes())
+        return model.meta_graphs[0]
+    except (DecodeError, IndexError):
+        raise ValueError(f"{path / 'saved_model.pb'} is no whole SavedModel") from None
 
 
 def _graph(path: Path) -> Any:

@@ -21,7 +21,7 @@ def probe(path: Path) -> dict[str, tuple[dict, dict]]:
     tried: dict[str, tuple[dict, dict]] = {}
     with np.load(path / "assets.extra" / "probe.npz") as arrays:
         for key in arrays:
-            signature, kind, name = key.split(":")
+            signature, kind, name = key.split(":", 2)
             inputs_and_outputs = tried.setdefault(signature, ({}, {}))
             inputs_and_outputs[kind == "outputs"][name] = arrays[key]
     return tried

@@ -30,12 +30,15 @@ def versions(folder: Path) -> list[int]:
 
 
 def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]]) -> None:
-    """Write warm-up requests for each signature, of one row and of all, and the batching parameters."""
+    """Write warm-up requests for each signature without a seed, of one row and of all, and the batching parameters."""
     (path / "assets.extra").mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path / "assets.extra" / WARM_UP)) as writer:
         for signature, (inputs, _) in tried.items():
-            for rows in (1, None):
-                writer.write(_logged(model, signature, _first(inputs, rows)).SerializeToString())
+            # A server that batches refuses inputs of different first sizes, and with such a warm-up the whole model.
+            if "seed" not in inputs:
+                for rows in (1, None):
+                    first = {name: array[:rows] for name, array in inputs.items()}
+                    writer.write(_logged(model, signature, first).SerializeToString())
     (path / "batching_params.pbtxt").write_text(BATCHING)
 
 
@@ -60,11 +63,6 @@ def check_installed() -> None:
         raise ImportError(
             "The warm-up requests need the protocol of TensorFlow Serving: pip install 'keras-rectifiers[serving]'"
         )
-
-
-def _first(inputs: Arrays, rows: int | None) -> Arrays:
-    # A seed has no rows.
-    return {name: array if name == "seed" else array[:rows] for name, array in inputs.items()}
 
 
 def _logged(model: str, signature: str, inputs: Arrays) -> Any:

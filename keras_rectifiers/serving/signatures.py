@@ -1,5 +1,6 @@
 """What a served model answers to: one endpoint a signature, traced from a Keras model as plain operations."""
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -163,8 +164,9 @@ def checked(example: Arrays, specs: tuple[tf.TensorSpec, ...]) -> Arrays:
 
 
 def _arranged(model: keras.Model, values: Any) -> Any:
-    # A functional model takes its inputs by the names of its Input layers, whatever structure it was made with.
-    return values[0] if len(values) == 1 else dict(zip((t.name for t in model.inputs), values, strict=True))
+    # Private, but no public attribute tells the structure that the model was made with.
+    structure = getattr(model, "_inputs_struct", None)
+    return values[0] if len(values) == 1 else keras.tree.pack_sequence_as(structure or model.inputs, list(values))
 
 
 def _wide(dtype: Any) -> tf.DType:
@@ -173,9 +175,14 @@ def _wide(dtype: Any) -> tf.DType:
 
 
 def _ends_in_softmax(model: keras.Model) -> bool:
-    last = model.layers[-1]
-    softmax = keras.activations.softmax
-    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is softmax
+    for layer in model.layers:
+        of_units = isinstance(layer, keras.layers.Softmax) and layer.axis == -1
+        if of_units or getattr(layer, "activation", None) is keras.activations.softmax:
+            # Of a layer that is called twice there is no one output.
+            with contextlib.suppress(AttributeError, ValueError):
+                if layer.output is model.outputs[0]:
+                    return True
+    return False
 
 
 def _last_hidden(model: keras.Model) -> Any:

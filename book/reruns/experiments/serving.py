@@ -15,10 +15,10 @@ class Config:
     widths: tuple[int, ...] = (128, 64)
     pieces: int = 4
     dropout: tuple[float, float] = (0.2, 0.5)
-    learning_rate: float = 0.05
+    learning_rate: float = 0.01
     momentum: float = 0.9
     batch: int = 100
-    epochs: int = 15
+    epochs: int = 8
     train: int | None = None
 
 
