@@ -34,7 +34,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
 # import, a result that they read, or what is prepared in the folder of their data changes.
-SOURCES = $(shell find keras_rectifiers book/reruns book/results -name '*.py' -o -name '*.json' | sort) requirements.lock
+SOURCES = $(shell find keras_rectifiers book/reruns book/results savedmodels -name '*.py' -o -name '*.json' | sort) requirements.lock
 PREPARED = find "$${TFDS_DATA_DIR:-$$HOME/tensorflow_datasets}" -name dataset_info.json 2>/dev/null | sort
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import math
 import operator
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,8 +60,8 @@ def make_key(seed: Any, call: Any = 0, replica: Any = 0) -> Tensor:
     return functools.reduce(lambda mixed, part: _mix(mixed + part), parts, lanes)
 
 
-# One entry for each `drawn_from` that is open: the seed, and an entry for each key that was taken.
-_given: list[tuple[Tensor, list[None]]] = []
+# Of each thread: the seed of the `drawn_from` that is open, and an entry for each key that was taken.
+_given = threading.local()
 
 
 @contextlib.contextmanager
@@ -69,25 +70,25 @@ def drawn_from(seed: Tensor) -> Iterator[list[None]]:
 
     The context gives a list that grows by an entry a draw. Each layer's draw has a key of its own.
     """
-    draws: list[None] = []
-    _given.append((seed, draws))
+    outer = getattr(_given, "open", None)
+    _given.open = seed, []
     try:
-        yield draws
+        yield _given.open[1]
     finally:
-        _given.pop()
+        _given.open = outer
 
 
 def draws(training: bool | None) -> bool | None:
     """Return the `training` that a layer which draws noise acts by: True wherever `drawn_from` is open."""
-    return True if _given else training
+    return True if getattr(_given, "open", None) else training
 
 
 def draw_key(seed: int | keras.random.SeedGenerator) -> Tensor:
     """Take the next key of a seed generator, different on each replica; an integer gives the same key each time."""
-    if _given:
-        given, draws = _given[-1]
-        draws.append(None)
-        return make_key(given[0], given[1], len(draws))
+    if getattr(_given, "open", None):
+        given, taken = _given.open
+        taken.append(None)
+        return make_key(given[0], given[1], len(taken))
     if not isinstance(seed, keras.random.SeedGenerator):
         return make_key(seed)
     state = ops.cast(seed.next(), "int32")

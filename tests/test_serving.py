@@ -554,7 +554,7 @@ def test_the_list_of_models_names_each_folder_that_holds_a_version(dense, tmp_pa
 def test_batching_parameters_are_fields_that_tensorflow_serving_documents(dense):
     lines = (dense.path / "batching_params.pbtxt").read_text().splitlines()
     fields = {re.fullmatch(r"(\w+) \{ value: [1-9]\d* \}", line)[1] for line in lines}
-    assert fields == {"max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"}
+    assert fields == {"max_batch_size", "batch_timeout_micros", "max_enqueued_batches"}
 
 
 def test_warm_up_requests_name_the_model_and_run_each_signature(everything):

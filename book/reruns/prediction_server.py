@@ -5,7 +5,6 @@ TensorFlow Serving: no batching, no reloading, no REST, no warm-up.
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -13,25 +12,28 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, text_format
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.config import model_server_config_pb2
+
+from keras_rectifiers.serving.server_files import versions
 
 LARGEST_MESSAGE = 64 * 2**20  # bytes; gRPC's own limit is 4 MiB
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Every version of every model in a folder, as `models.config` there lists them."""
+    """The models and versions that `models.config` in a folder lists: of each model the highest, or those it pins."""
 
     def __init__(self, folder: Path) -> None:
-        names = re.findall(r'name: "([^"]+)"', (folder / "models.config").read_text())
+        config = model_server_config_pb2.ModelServerConfig()
+        text_format.Parse((folder / "models.config").read_text(), config)
         self.models: dict[str, dict[int, Any]] = {
-            name: {
-                int(path.name): tf.saved_model.load(path)
-                for path in (folder / name).iterdir()
-                if path.is_dir() and path.name.isdecimal()
+            entry.name: {
+                version: tf.saved_model.load(folder / entry.name / str(version))
+                for version in entry.model_version_policy.specific.versions or [max(versions(folder / entry.name))]
             }
-            for name in names
+            for entry in config.model_config_list.config
         }
 
     def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name

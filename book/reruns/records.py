@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -182,8 +181,13 @@ def export(model: keras.Model, name: str, probe: dict[str, np.ndarray], card: di
     SAVEDMODELS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SAVEDMODELS, prefix=f".{name}-") as folder:
         serving.export(model, Path(folder) / name, probe=probe, card={**card, **provenance()}, **signatures)
-        if (SAVEDMODELS / name).exists():
-            shutil.rmtree(SAVEDMODELS / name)
-        (Path(folder) / name).rename(SAVEDMODELS / name)
+        target, old = SAVEDMODELS / name, Path(folder) / "old"
+        if target.exists():
+            target.rename(old)
+        try:
+            (Path(folder) / name).rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
     server_files.write_config(SAVEDMODELS)
     return SAVEDMODELS / name

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import io
+import logging
 import os
 import socket
 import sys
@@ -76,7 +77,7 @@ class Found(NamedTuple):
 def is_prepared(name: str) -> bool:
     """Return whether a data set itself, not its stand-in, is at hand; nothing is generated for that."""
     source = _source(name)
-    return source.generated or _builder(source).is_prepared()
+    return source.generated or _is_there(_builder(source))
 
 
 @functools.cache
@@ -86,7 +87,7 @@ def find(name: str) -> Found:
     if source.generated:
         return Found(builder := _generated(source), _record(source, builder))
     builder = _builder(source)
-    if builder.is_prepared():
+    if _is_there(builder):
         return Found(builder, _record(source, builder))
     if source.stand_in is None:
         folder = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
@@ -105,7 +106,7 @@ def fetch(name: str) -> str:
         find(name)
         return f"{source.title}: generated"
     builder = _builder(source)
-    if builder.is_prepared():
+    if _is_there(builder):
         return f"{source.title}: already prepared"
     if source.host is not None:
         _check_reach(source.title, source.host, source.port)
@@ -138,12 +139,23 @@ def _builder(source: Source, folder: Path | None = None) -> tfds.core.DatasetBui
     return tfds.builder(source.builder, data_dir=folder)
 
 
+def _is_there(builder: tfds.core.DatasetBuilder) -> bool:
+    # Of a folder that is not there it warns, and a page would show that.
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        return builder.is_prepared()
+    finally:
+        logger.setLevel(level)
+
+
 def _generated(source: Source) -> tfds.core.DatasetBuilder:
     # A changed generator makes other data under the same version number: each state of the code has its own folder.
     code = b"".join(path.read_bytes() for path in sorted(GENERATORS.glob("*.py")))
     generated = GENERATED / f"{zlib.crc32(code):08x}"
     builder = _builder(source, generated)
-    if not builder.is_prepared():
+    if not _is_there(builder):
         generated.mkdir(parents=True, exist_ok=True)
         # Two processes may generate it at once: each in a folder of its own, and the first to finish is kept.
         with tempfile.TemporaryDirectory(dir=generated, prefix=".preparing-") as folder:

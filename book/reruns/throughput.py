@@ -44,11 +44,10 @@ def _of_batch(
     batch: int, model: keras.Model, name: str, images: np.ndarray, stub: Any, signature: Callable, key: str
 ) -> Speed:
     rows = np.resize(images, (batch, *images.shape[1:]))
-    message = prediction_server.request(name, {key: rows})
     answers: dict[str, Callable[[], Any]] = {
         "Keras predict": lambda: model.predict(rows, batch_size=batch, verbose=0),
-        "SavedModel, called": lambda: signature(**{key: tf.constant(rows)}),
-        "served, gRPC": lambda: stub.Predict(message),
+        "SavedModel, called": lambda: [value.numpy() for value in signature(**{key: tf.constant(rows)}).values()],
+        "served, gRPC": lambda: prediction_server.outputs(stub.Predict(prediction_server.request(name, {key: rows}))),
     }
     count = max(16, 256 // batch)
     many = np.resize(images, (batch * count, *images.shape[1:]))

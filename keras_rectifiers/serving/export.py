@@ -1,9 +1,9 @@
 """Export a Keras model as the next version of a served model: all of it, or on any error nothing."""
 
 import contextlib
+import errno
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -49,7 +49,8 @@ def export(
             signatures `preprocess` (uint8 images) and `preprocess_bytes` (encoded JPEG or PNG files, resized).
         features: adds the signature `features`: the last hidden layer, or the layer of this name.
         normalized: gives the features the length 1.
-        sample: adds the signature `sample`, in which RReLU and NReLU draw noise from an int32[2] input `seed`.
+        sample: adds the signature `sample`, in which RReLU and NReLU draw noise from an int32[2] input `seed`, one for
+            the whole request: for a server that does not batch.
         card: what the model card says besides signatures, versions, commit and checksums: data, metrics, licences.
 
     Returns:
@@ -110,7 +111,7 @@ def _check_model(model: keras.Model) -> None:
 
 
 def _check_arguments(folder: Path, card: Any, features: bool | str, normalized: bool) -> None:
-    if not re.fullmatch(r"[\w.-]*\w", folder.name, re.ASCII):
+    if not server_files.NAME.fullmatch(folder.name):
         raise ValueError(f"Expected a folder named as the model: letters, digits, _ . -. Received: {str(folder)!r}")
     try:
         json.dumps(card, allow_nan=False)
@@ -167,7 +168,12 @@ def _new_version(folder: Path, version: int | None) -> Iterator[tuple[Path, int]
         # In the model's own folder, so that it is the same file system; a server passes over what is no number.
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         yield unfinished / "version", number
-        (unfinished / "version").rename(folder / str(number))
+        try:
+            (unfinished / "version").rename(folder / str(number))
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise FileExistsError(f"{folder / str(number)} was written by another export meanwhile.") from None
         try:
             server_files.write_config(folder.parent)
         except BaseException:

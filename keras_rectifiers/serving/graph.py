@@ -44,7 +44,7 @@ def faults(path: Path) -> list[str]:
     if compiled := sorted(f.signature.name for f in graph.library.function if f.attr["_XlaMustCompile"].b):
         found.append(f"functions that must be compiled: {', '.join(compiled)}")
     everything = collections.Counter(node.op for nodes in _functions(graph).values() for node in nodes)
-    if foreign := sorted(op for op in everything if op in FOREIGN or ">" in op):
+    if foreign := sorted(op for op in everything if op in FOREIGN or op_def_registry.get(op) is None):
         found.append(f"operations that a server does not have: {', '.join(foreign)}")
     changing = sorted(op for op in counts(path, "serving_default") if _changes(op))
     if changing:

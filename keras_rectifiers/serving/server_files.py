@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ import tensorflow as tf
 from keras_rectifiers.serving.signatures import Arrays
 
 WARM_UP = "tf_serving_warmup_requests"
-# Of a server that is started with --enable_batching and --enable_per_model_batching_parameters. Of a processor with two
-# cores; more cores take more threads.
+# Of a server that is started with --enable_batching and --enable_per_model_batching_parameters. The number of its
+# threads is not a model's to say.
 BATCHING = """\
 max_batch_size { value: 256 }
 batch_timeout_micros { value: 1000 }
 max_enqueued_batches { value: 100 }
-num_batch_threads { value: 2 }
 """
+NAME = re.compile(r"[\w.-]*\w", re.ASCII)
 MODELS = "/models"  # the folder of a server's container that the models' folder is mounted at
 
 
@@ -26,7 +27,7 @@ def versions(folder: Path) -> list[int]:
     """Return the numbers of the versions in a model's folder."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdecimal())
+    return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name))
 
 
 def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]]) -> None:
@@ -43,16 +44,25 @@ def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]]) -> No
 
 
 def write_config(folder: Path) -> None:
-    """Write `models.config` for the models that lie in a folder: the list that a server is started with."""
-    names = sorted(path.name for path in folder.iterdir() if versions(path))
+    """Add the models that lie in a folder to its `models.config`, the list that a server is started with.
+
+    What is there stays: a version that was pinned by hand too.
+    """
+    file = folder / "models.config"
+    text = file.read_text() if file.exists() else "model_config_list {\n}\n"
+    listed = re.findall(r'name: "([^"]+)"', text)
+    models = {path.parents[1].name for path in folder.glob("*/*/saved_model.pb") if path.parent.name.isdecimal()}
+    names = sorted(filter(NAME.fullmatch, models))
     entries = "".join(
         f'  config {{\n    name: "{name}"\n    base_path: "{MODELS}/{name}"\n    model_platform: "tensorflow"\n  }}\n'
         for name in names
+        if name not in listed
     )
+    rest = text.rstrip().removesuffix("}")
     temporary = folder / f".models.config.{os.getpid()}"
     try:
-        temporary.write_text(f"model_config_list {{\n{entries}}}\n")
-        os.replace(temporary, folder / "models.config")
+        temporary.write_text(f"{rest}{entries}}}\n")
+        os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
 

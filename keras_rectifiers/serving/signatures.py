@@ -72,7 +72,6 @@ def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> 
             (tf.TensorSpec((None, height, width, channels), tf.uint8, "images"),),
             {"images": images},
         ),
-        # TensorFlow Serving's REST interface takes as base64 what ends in _bytes.
         Signature(
             "preprocess_bytes", of_files, (tf.TensorSpec((None,), tf.string, "image_bytes"),), {"image_bytes": files}
         ),
@@ -85,7 +84,7 @@ def features(model: keras.Model, served: Signature, layer: str | None, normalize
 
     def extract(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         found = tf.cast(hidden(_arranged(model, values), training=False), tf.float32)
-        return {"features": tf.math.l2_normalize(found, axis=-1) if normalized else found}
+        return {"features": tf.math.l2_normalize(found, axis=range(1, found.shape.rank)) if normalized else found}
 
     return Signature("features", extract, served.specs, served.example)
 
@@ -130,7 +129,7 @@ def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.
         values = {f"{output or 'outputs'}_{number}": value for number, value in enumerate(outputs)}
     else:
         values = {output or ("probabilities" if _ends_in_softmax(model) else "outputs"): outputs}
-    values = {name: tf.cast(value, _wide(value.dtype)) for name, value in values.items()}
+    values = {n: tf.cast(v, tf.float32) if v.dtype.is_floating else v for n, v in values.items()}
     if "probabilities" in values and "classes" not in values:
         values["classes"] = tf.argmax(values["probabilities"], axis=-1)
     return values

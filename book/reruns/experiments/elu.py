@@ -29,8 +29,10 @@ class Config:
     train: int | None = None
 
 
-# Many steps a call: the same numbers to the bit, and small networks spend half of their time between calls.
-STEPS_A_CALL = 34
+def steps_a_call(config: Config) -> int:
+    """Return how many steps Keras makes at a time: the numbers are the same to the bit."""
+    # Small networks spend half of their time between calls. But of a few calls TensorFlow warns that too many traced.
+    return 34 if config.train is None else 1
 
 
 SCALES = {"live": Config(epochs=3, autoencoder_epochs=2, train=6000), "paper": Config()}
@@ -86,7 +88,7 @@ def classify(unit: str, config: Config, seed: int) -> dict:
         keras.optimizers.SGD(config.learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        steps_per_execution=STEPS_A_CALL,
+        steps_per_execution=steps_a_call(config),
     )
     history = model.fit(
         splits.train,
@@ -114,7 +116,10 @@ def reconstruct(unit: str, rate: float, config: Config, seed: int) -> dict:
     splits = pipelines.mnist(config.batch, seed, config.train)
     model = networks.autoencoder(unit, config.code, seed)
     model.compile(
-        keras.optimizers.SGD(rate), summed_cross_entropy, metrics=[squared_error], steps_per_execution=STEPS_A_CALL
+        keras.optimizers.SGD(rate),
+        summed_cross_entropy,
+        metrics=[squared_error],
+        steps_per_execution=steps_a_call(config),
     )
     train, test = splits.train.map(_to_itself), splits.test.map(_to_itself)
     history = model.fit(train, validation_data=test, epochs=config.autoencoder_epochs, verbose=0, shuffle=False).history
@@ -153,15 +158,19 @@ def judged(results: dict) -> list[verdicts.Judged]:
 def _activations(results: dict, other: str) -> verdicts.Judged:
     medians = {unit: np.abs(curves(results, "classifier", unit, "median_activation")) for unit in ("ELU", other)}
     nearer = medians[other] - medians["ELU"]
+    claim = f"E-2: ELU keeps mean activations nearer to 0 than {other}, at every epoch"
+    criterion = f"difference of the medians, L > 0 at every epoch and mean ≥ {LEAST_DISTANCE}"
+    if not np.isfinite(nearer).all():
+        return _unless_diverged(claim, criterion, nearer.mean(axis=1), LEAST_DISTANCE)
     verdict = verdicts.paired(nearer.mean(axis=1), LEAST_DISTANCE)
     epochs = [verdicts.paired(epoch) for epoch in nearer.T]
     always = all(epoch.lower > 0 for epoch in epochs)
     word = verdict.word if always or verdict.word != verdicts.CONFIRMED else verdicts.INCONCLUSIVE
     return verdicts.Judged(
-        f"E-2: ELU keeps mean activations nearer to 0 than {other}, at every epoch",
-        f"difference of the medians, L > 0 at every epoch and mean ≥ {LEAST_DISTANCE}",
+        claim,
+        criterion,
         f"{verdicts.described(verdict)}; L > 0 at {'every epoch' if always else 'some epochs only'}",
-        verdicts.REFUTED if any(epoch.upper < 0 for epoch in epochs) else word,
+        word,
     )
 
 
