@@ -5,6 +5,8 @@ TensorFlow Serving: no batching, no reloading, no REST, no warm-up.
 """
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -19,7 +21,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from keras_rectifiers.serving.server_files import versions
 
-LARGEST_MESSAGE = 64 * 2**20  # bytes; gRPC's own limit is 4 MiB
+# In bytes; gRPC's own limit is 4 MiB.
+SIZES = [("grpc.max_receive_message_length", 64 * 2**20), ("grpc.max_send_message_length", 64 * 2**20)]
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -97,16 +100,31 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, Callable]]:
     """Serve a folder of models on a free port of this machine; give its address and a client's stub."""
-    size = [("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.max_send_message_length", LARGEST_MESSAGE)]
-    server = grpc.server(futures.ThreadPoolExecutor(4), options=size)
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=SIZES)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(folder), server)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
-        with grpc.insecure_channel(address, options=size) as channel:
+        with grpc.insecure_channel(address, options=SIZES) as channel:
             yield address, prediction_service_pb2_grpc.PredictionServiceStub(channel)
     finally:
         server.stop(grace=1).wait()
+
+
+@contextlib.contextmanager
+def serving_apart(folder: Path) -> Iterator[Any]:
+    """Serve a folder of models from a process of its own, as a server has one; give a client's stub."""
+    command = [sys.executable, "-W", "ignore", "-m", "reruns.prediction_server", str(folder)]
+    book = Path(__file__).parents[1]
+    with subprocess.Popen(
+        command, cwd=book, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        if not (address := process.stdout.readline().strip()):
+            raise RuntimeError(f"The server of {folder} did not start: `{' '.join(command[1:])}` tells why.")
+        with grpc.insecure_channel(address, options=SIZES) as channel:
+            yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        process.stdin.close()
 
 
 def request(model: str, inputs: dict[str, Any], signature: str = "serving_default", version: int | None = None) -> Any:
@@ -124,3 +142,10 @@ def request(model: str, inputs: dict[str, Any], signature: str = "serving_defaul
 def outputs(response: Any) -> dict[str, Any]:
     """Return the arrays of a response by name."""
     return {key: tf.make_ndarray(value) for key, value in response.outputs.items()}
+
+
+if __name__ == "__main__":
+    with serving(Path(sys.argv[1])) as (served_at, _):
+        print(served_at, flush=True)
+        # Until whoever started it closes its end.
+        sys.stdin.read()
