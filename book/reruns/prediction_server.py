@@ -5,6 +5,7 @@ TensorFlow Serving: no batching, no reloading, no REST, no warm-up.
 """
 
 import contextlib
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +15,7 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
-from google.protobuf import any_pb2, text_format
-from tensorflow.core.protobuf import meta_graph_pb2
+from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -25,15 +25,46 @@ from keras_rectifiers.serving.server_files import versions
 SIZES = [("grpc.max_receive_message_length", 64 * 2**20), ("grpc.max_send_message_length", 64 * 2**20)]
 
 
+class Loaded:
+    """A version in a session, as the server itself holds it: a call runs a graph, without Python around each step."""
+
+    def __init__(self, path: Path) -> None:
+        session = tf.compat.v1.Session(graph=tf.Graph())
+        logger = tf.get_logger()
+        level = logger.level
+        # What loads into a session is deprecated for all but servers.
+        logger.setLevel(logging.ERROR)
+        try:
+            with session.graph.as_default():
+                stored = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def
+        finally:
+            logger.setLevel(level)
+        self.signatures = {name: signature for name, signature in stored.items() if signature.outputs}
+        self.calls = {
+            name: session.make_callable(
+                [tensor.name for _, tensor in sorted(signature.outputs.items())],
+                [tensor.name for _, tensor in sorted(signature.inputs.items())],
+            )
+            for name, signature in self.signatures.items()
+        }
+
+    def __call__(self, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        signature = self.signatures[name]
+        if set(inputs) != set(signature.inputs):
+            raise ValueError(f"inputs are {', '.join(sorted(signature.inputs))}, not {', '.join(sorted(inputs))}")
+        values = self.calls[name](*(inputs[key] for key in sorted(inputs)))
+        return dict(zip(sorted(signature.outputs), values, strict=True))
+
+
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
     """The models and versions that `models.config` in a folder lists: of each model the highest, or those it pins."""
 
     def __init__(self, folder: Path) -> None:
         config = model_server_config_pb2.ModelServerConfig()
         text_format.Parse((folder / "models.config").read_text(), config)
-        self.models: dict[str, dict[int, Any]] = {
+        self.models = {
             entry.name: {
-                version: tf.saved_model.load(folder / entry.name / str(version))
+                version: Loaded(folder / entry.name / str(version))
                 for version in entry.model_version_policy.specific.versions or [max(versions(folder / entry.name))]
             }
             for entry in config.model_config_list.config
@@ -48,53 +79,38 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, f"signature {name} is none of {', '.join(model.signatures)}"
             )
         try:
-            inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
-            outputs = model.signatures[name](**inputs)
+            found = model(name, {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
         except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         response = predict_pb2.PredictResponse()
         response.model_spec.CopyFrom(request.model_spec)
         response.model_spec.version.value = version
-        for key, value in outputs.items():
+        for key, value in found.items():
             if not request.output_filter or key in request.output_filter:
-                response.outputs[key].CopyFrom(tf.make_tensor_proto(value.numpy()))
+                response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
         return response
 
     def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         """Answer with the signatures of a model."""
         version, model = self._model(request.model_spec, context)
         described = get_model_metadata_pb2.SignatureDefMap()
-        for name, function in model.signatures.items():
-            signature = described.signature_def[name]
-            signature.method_name = "tensorflow/serving/predict"
-            for specs, target in (
-                (function.structured_input_signature[1], signature.inputs),
-                (function.structured_outputs, signature.outputs),
-            ):
-                for key, spec in specs.items():
-                    info = meta_graph_pb2.TensorInfo(
-                        dtype=spec.dtype.as_datatype_enum, tensor_shape=spec.shape.as_proto()
-                    )
-                    target[key].CopyFrom(info)
+        for name, signature in model.signatures.items():
+            described.signature_def[name].CopyFrom(signature)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = version
-        packed = any_pb2.Any()
-        packed.Pack(described)
-        response.metadata["signature_def"].CopyFrom(packed)
+        response.metadata["signature_def"].Pack(described)
         return response
 
-    def _model(self, spec: Any, context: Any) -> tuple[int, Any]:
+    def _model(self, spec: Any, context: Any) -> tuple[int, Loaded]:
         if spec.name not in self.models:
             context.abort(grpc.StatusCode.NOT_FOUND, f"no model {spec.name!r} here, but {', '.join(self.models)}")
-        versions = self.models[spec.name]
+        loaded = self.models[spec.name]
         # As the server does it: the highest version, unless the request names one.
-        version = spec.version.value if spec.HasField("version") else max(versions)
-        if version not in versions:
-            context.abort(
-                grpc.StatusCode.NOT_FOUND, f"no version {version} of {spec.name} here, but {sorted(versions)}"
-            )
-        return version, versions[version]
+        version = spec.version.value if spec.HasField("version") else max(loaded)
+        if version not in loaded:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no version {version} of {spec.name} here, but {sorted(loaded)}")
+        return version, loaded[version]
 
 
 @contextlib.contextmanager
