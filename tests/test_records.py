@@ -196,6 +196,25 @@ def test_a_failed_export_leaves_the_old_model_and_nothing_else(folder):
     assert card(folder / "savedmodels" / "model")["seed"] == 2
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_model_that_cannot_be_put_in_its_place_leaves_what_was_there(folder, monkeypatch, before):
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
+    probe, rename = {"x": np.ones((3, 2), "float32")}, Path.rename
+    for seed in range(before):
+        records.export(model, "model", probe, {"seed": seed})
+
+    def refuse(self, target):
+        if (self.name, Path(target)) == ("model", folder / "savedmodels" / "model"):
+            raise PermissionError(13, "Permission denied", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError, match="savedmodels/model"):
+        records.export(model, "model", probe, {"seed": 9})
+    assert [path.name for path in (folder / "savedmodels").glob("*/1")] == before * ["1"]
+    assert not before or card(folder / "savedmodels" / "model")["seed"] == 0
+
+
 def card(model):
     return json.loads((model / "1" / "assets.extra" / "card.json").read_text())
 

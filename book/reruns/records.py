@@ -187,7 +187,8 @@ def export(model: keras.Model, name: str, probe: dict[str, np.ndarray], card: di
         try:
             (Path(folder) / name).rename(target)
         except BaseException:
-            old.rename(target)
+            if old.exists():
+                old.rename(target)
             raise
     server_files.write_config(SAVEDMODELS)
     return SAVEDMODELS / name
