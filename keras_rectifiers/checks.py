@@ -1,5 +1,6 @@
 """Floor 1: what the layers refuse, in Keras's grammar: what was expected, then what was received."""
 
+import functools
 import math
 import operator
 from collections.abc import Collection
@@ -87,9 +88,14 @@ def axis(value: int, rank: int, *, owner: str, batch: bool = True) -> int:
 
 def floating(x: Any, *, owner: str) -> None:
     """Refuse an input that does not hold floating-point numbers."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    if not keras.backend.is_float_dtype(dtype):
+    if not _is_floating(x.dtype):
+        dtype = keras.backend.standardize_dtype(x.dtype)
         raise ValueError(f"{owner} expected a floating-point input; cast it first. Received: dtype={dtype}")
+
+
+@functools.cache
+def _is_floating(dtype: Any) -> bool:
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype))
 
 
 def tensor(x: Any, *, owner: str) -> Any:
@@ -99,6 +105,6 @@ def tensor(x: Any, *, owner: str) -> Any:
             f"`{owner}` expected a tensor of numbers; in a functional model use the layer, or "
             f"`keras.layers.Activation({owner})` where the width does not change. Received: {x}"
         )
-    x = keras.ops.convert_to_tensor(x)
+    x = keras.ops.convert_to_tensor(x.value if isinstance(x, keras.Variable) else x)
     floating(x, owner=f"`{owner}`")
     return x

@@ -1,8 +1,9 @@
-"""Floor 1: counter-based random numbers, the same bits on every backend, eager or compiled.
+"""Floor 2: counter-based random numbers, the same bits on every backend, eager or compiled.
 
-A word is an integer hash of (element index, key). Nothing is stored between the forward and the backward pass: the
+A word is an integer hash of (element index, key). Nothing need be stored between the forward and the backward pass: the
 same key gives the same words again. A key is two int32 words, mixed from (seed, call number, replica number), so that
-neighbouring seeds and successive calls give unrelated streams.
+neighbouring seeds and successive calls give unrelated streams. Kernels take the three numbers, a *draw*, and mix them
+where they are compiled.
 
 Every step is int32: PyTorch has no uint32 arithmetic, and multiplication that wraps and shifts that are masked give
 the same bits on all three backends. Variates are computed in float32; uniforms carry 24 bits. Words, uniforms and
@@ -55,9 +56,13 @@ def _mix(x: Tensor, injected: Tensor | None = None) -> Tensor:
 
 def make_key(seed: Any, call: Any = 0, replica: Any = 0) -> Tensor:
     """Mix a seed, the number of the call and the number of the replica into a key: two int32 words."""
-    parts = [ops.cast(part, "int32") for part in (seed, call, replica)]
+    return mixed([ops.cast(part, "int32") for part in (seed, call, replica)])
+
+
+def mixed(parts: Any) -> Tensor:
+    """Mix the three numbers of a draw into a key."""
     lanes = ops.convert_to_tensor(_LANES, dtype="int32")
-    return functools.reduce(lambda mixed, part: _mix(mixed + part), parts, lanes)
+    return functools.reduce(lambda key, part: _mix(key + part), [parts[n] for n in range(3)], lanes)
 
 
 # Of each thread: the seed of the `drawn_from` that is open, and an entry for each key that was taken.
@@ -83,26 +88,34 @@ def draws(training: bool | None) -> bool | None:
     return True if getattr(_given, "open", None) else training
 
 
-def draw_key(seed: int | keras.random.SeedGenerator) -> Tensor:
-    """Take the next key of a seed generator, different on each replica; an integer gives the same key each time."""
+def next_draw(seed: int | keras.random.SeedGenerator) -> Tensor:
+    """Return (seed, call, replica) as int32: of a seed generator the next call, of an integer the same each time."""
     if getattr(_given, "open", None):
         given, taken = _given.open
         taken.append(None)
-        return make_key(given[0], given[1], len(taken))
+        return _beside(given, len(taken))
     if not isinstance(seed, keras.random.SeedGenerator):
-        return make_key(seed)
-    state = ops.cast(seed.next(), "int32")
-    return make_key(state[0], state[1], _replica())
+        return ops.convert_to_tensor([seed, 0, 0], dtype="int32")
+    return _beside(ops.cast(seed.next(), "int32"), _replica())
 
 
-def seeded_key(seed: Any, *, owner: str) -> Tensor:
-    """Take a key from the `seed` argument of a functional form, refusing what is neither an integer nor a generator."""
+def _beside(two: Tensor, third: Any) -> Tensor:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Several times as fast eagerly.
+        return tf.concat([two, tf.reshape(tf.cast(third, tf.int32), (1,))], 0)
+    return ops.concatenate([two, ops.reshape(ops.cast(third, "int32"), (1,))])
+
+
+def seeded_draw(seed: Any, *, owner: str) -> Tensor:
+    """Take a draw from a functional form's `seed`, refusing what is neither an integer nor a generator."""
     if seed is None:
         raise ValueError(
             f"`{owner}` expected `seed`, an integer or a keras.random.SeedGenerator, wherever it draws noise. "
             "Received: seed=None"
         )
-    return draw_key(seed if isinstance(seed, keras.random.SeedGenerator) else checks.seed(seed))
+    return next_draw(seed if isinstance(seed, keras.random.SeedGenerator) else checks.seed(seed))
 
 
 def _replica() -> Any:
@@ -172,6 +185,16 @@ def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
     log2 = elementary.log2_of_scaled((rest + 0.5) * (2.0**32 - rest), scale=62)
     numerator, denominator = (elementary.polynomial(coefficients, log2) for coefficients in _OF_LOG2)
     return ops.cast(x * numerator / denominator, wide(dtype))
+
+
+def drawn_uniform(shape: tuple, draw: Tensor, dtype: str) -> Tensor:
+    """Return the uniforms of a draw."""
+    return uniform(shape, mixed(draw), dtype)
+
+
+def drawn_normal(shape: tuple, draw: Tensor, dtype: str) -> Tensor:
+    """Return the standard normals of a draw."""
+    return normal(shape, mixed(draw), dtype)
 
 
 def save_state(generator: keras.random.SeedGenerator, store: Any) -> None:

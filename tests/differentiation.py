@@ -1,10 +1,24 @@
 """Values and vector-Jacobian products on whichever backend runs, and central differences to hold them against."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
+
+from keras_rectifiers import compilation
+
+
+@contextlib.contextmanager
+def compiled() -> Iterator[None]:
+    """Run each kernel compiled where the backend can, however small its tensor and whatever `training` says."""
+    with contextlib.ExitStack() as patches:
+        if keras.backend.backend() == "tensorflow":
+            patches.enter_context(mock.patch.object(compilation, "compiles", lambda training: True))
+            patches.enter_context(mock.patch.object(compilation, "pays", lambda x: x.shape.rank is not None))
+        yield
 
 
 def differentiated(function: Callable, inputs: list, upstream: Any = None) -> tuple[Any, list]:

@@ -6,10 +6,15 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Kernel, Shape, Tensor
+from keras_rectifiers.compilation import Shape, Tensor
+from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
+    return ops.relu(ops.concatenate([x, -x], axis=axis))
+
+
+def _fast_formula(x: Tensor, *, axis: int) -> Tensor:
     # x and -x along an axis of their own that then joins the one asked for: XLA writes both halves in one pass, where
     # a concatenation copies them.
     signs = ops.convert_to_tensor([1.0, -1.0], dtype=x.dtype)
@@ -20,7 +25,7 @@ def _formula(x: Tensor, *, axis: int) -> Tensor:
     return ops.reshape(rectified, (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :]))
 
 
-def _gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
+def _fast_gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
     # x > 0: the first half's gradient;  x < 0: minus the second half's;  x = 0: neither's.
     of_positive, of_negative = _halves(g, axis)
     return (ops.where(x > 0, of_positive, ops.where(x < 0, -of_negative, 0.0)),)
@@ -37,7 +42,7 @@ def _doubled(shape: Shape, *, axis: int) -> Shape:
     return (*shape[:axis], None if width is None else 2 * width, *shape[axis + 1 :])
 
 
-_kernel = Kernel(_formula, _gradient, output_shape=_doubled)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, output_shape=_doubled)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -117,7 +122,8 @@ class CReLU(keras.layers.Layer):
         checks.axis(self.axis, len(input_shape), owner="CReLU")
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return crelu(inputs, self.axis, training=training)
+        checks.floating(inputs, owner="CReLU")
+        return _kernel(inputs, axis=checks.axis(self.axis, len(inputs.shape), owner="CReLU"), training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         axis = checks.axis(self.axis, len(inputs.shape), owner="CReLU")

@@ -1,34 +1,53 @@
 """ELU, the exponential linear unit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary
-from keras_rectifiers.compilation import Kernel, Tensor
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, alpha: float) -> Tensor:
+    # One operation that every backend and every converter knows; TensorFlow's is e^x - 1, exact to 6e-8.
+    # Above 1 its derivative, alpha (f + 1), would lose digits that count.
+    if alpha <= 1.0 or keras.backend.backend() != "tensorflow":
+        return ops.elu(x, alpha)
+    return _scaled(x, alpha)
+
+
+def _scaled(x: Tensor, alpha: float) -> Tensor:
+    @ops.custom_gradient
+    def scaled(x: Tensor) -> tuple[Tensor, Callable]:
+        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+            return _gradient(upstream if upstream is not None else args[-1], x, alpha, ops.exp)
+
+        return ops.where(x > 0, x, alpha * ops.elu(x)), gradient
+
+    return scaled(x)
+
+
+def _fast_formula(x: Tensor, *, alpha: float) -> Tensor:
     # x > 0: x
     # else:  alpha (e^x - 1)
     # The inner where keeps expm1 from overflowing on the branch not taken; expm1 is accurate near 0.
-    return ops.where(x > 0, x, alpha * ops.expm1(ops.where(x > 0, 0.0, x)))
-
-
-def _xla_formula(x: Tensor, *, alpha: float) -> Tensor:
     return ops.where(x > 0, x, alpha * elementary.expm1(ops.where(x > 0, 0.0, x)))
 
 
-def _gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
-    return (g * ops.where(x > 0, 1.0, alpha * ops.exp(ops.where(x > 0, 0.0, x))),)
+def _fast_gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
+    return (_gradient(g, x, alpha, elementary.exp),)
 
 
-def _xla_gradient(g: Tensor, x: Tensor, *, alpha: float) -> tuple:
-    return (g * ops.where(x > 0, 1.0, alpha * elementary.exp(ops.where(x > 0, 0.0, x))),)
+def _gradient(g: Tensor, x: Tensor, alpha: float, exp: Callable) -> Tensor:
+    # As the square of e^(x / 2): alpha e^x may be an ordinary number where e^x is none.
+    root = exp(0.5 * ops.where(x > 0, 0.0, x))
+    return g * ops.where(x > 0, 1.0, alpha * root * root)
 
 
-_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula, xla_gradient=_xla_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -102,7 +121,8 @@ class ELU(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return elu(inputs, self.alpha, training=training)
+        checks.floating(inputs, owner="ELU")
+        return _kernel(inputs, alpha=self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

@@ -1,12 +1,14 @@
 """Maxout, the maximum over groups of units."""
 
+import functools
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Kernel, Shape, Tensor
+from keras_rectifiers.compilation import Shape, Tensor
+from keras_rectifiers.kernels import Kernel
 
 GROUPINGS = ("contiguous", "interleaved")
 
@@ -26,22 +28,28 @@ def _piece(split: Tensor, k: int, own: int) -> Tensor:
 
 def _formula(x: Tensor, *, pieces: int, axis: int, grouping: str) -> Tensor:
     split, own = _split(x, pieces, axis, grouping)
-    largest = _piece(split, 0, own)
-    for k in range(1, pieces):
-        piece = _piece(split, k, own)
-        # A NaN compares false with everything: the second test lets it win, and nothing replaces it.
-        wins = ops.logical_or(piece > largest, piece != piece)
-        largest = ops.where(wins, piece, largest)
-    return largest
+    # Other backends' maximum halves the gradient of a tie.
+    larger = ops.maximum if keras.backend.backend() == "tensorflow" else _larger_or_first
+    return functools.reduce(larger, ops.unstack(split, pieces, axis=own))
 
 
-def _gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) -> tuple:
+def _fast_formula(x: Tensor, *, pieces: int, axis: int, grouping: str) -> Tensor:
+    split, own = _split(x, pieces, axis, grouping)
+    return functools.reduce(_larger_or_first, [_piece(split, k, own) for k in range(pieces)])
+
+
+def _larger_or_first(a: Tensor, b: Tensor) -> Tensor:
+    # A NaN compares false with everything: the second test lets it win, and nothing replaces it.
+    return ops.where(ops.logical_or(b > a, b != b), b, a)
+
+
+def _fast_gradient(g: Tensor, x: Tensor, *, pieces: int, axis: int, grouping: str) -> tuple:
     # The first piece that equals the largest takes the gradient; a NaN equals nothing.
     split, own = _split(x, pieces, axis, grouping)
     if grouping == "contiguous" and pieces == 2:
         largest, winner = _larger(_piece(split, 0, own), _piece(split, 1, own))
     else:
-        largest = _formula(x, pieces=pieces, axis=axis, grouping=grouping)
+        largest = _fast_formula(x, pieces=pieces, axis=axis, grouping=grouping)
         if grouping == "interleaved":
             return (_in_blocks(g, split, largest, pieces, axis),)
         winner = ops.argmax(ops.cast(split == ops.expand_dims(largest, own), "int32"), axis=own)
@@ -71,7 +79,7 @@ def _reduced(shape: Shape, *, pieces: int, axis: int, grouping: str) -> Shape:
     return (*shape[:axis], None if width is None else width // pieces, *shape[axis + 1 :])
 
 
-_kernel = Kernel(_formula, _gradient, output_shape=_reduced, exact=True)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, output_shape=_reduced, exact=True)
 
 
 def _checked_width(width: int | None, pieces: int, *, owner: str) -> None:
@@ -139,7 +147,7 @@ class Maxout(keras.layers.Layer):
         h(x)_i = \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
 
     After a convolution with M K filters this is the paper's convolutional maxout. The first largest piece of a unit
-    takes its whole gradient; a NaN goes through and takes none.
+    takes its whole gradient; a NaN goes through.
 
     Args:
         pieces: K, how many entries of `axis` make a unit; at least 1.
@@ -179,7 +187,9 @@ class Maxout(keras.layers.Layer):
         _checked_width(input_shape[axis], self.pieces, owner="Maxout")
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return maxout(inputs, self.pieces, self.axis, self.grouping, training=training)
+        checks.floating(inputs, owner="Maxout")
+        axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
+        return _kernel(inputs, pieces=self.pieces, axis=axis, grouping=self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")

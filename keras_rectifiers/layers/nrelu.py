@@ -7,88 +7,80 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary, noise
-from keras_rectifiers.compilation import Kernel, Tensor, compiles
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.kernels import Kernel
 
 INFERENCES = ("rectified", "mean", "sample")
 
 
-def _deviation(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the standard deviation sqrt(sigmoid(x)) and its derivative."""
-    variance = ops.sigmoid(x)
-    deviation = ops.sqrt(variance)
-    return deviation, 0.5 * deviation * (1.0 - variance)
+def _deviation(x: Tensor) -> Tensor:
+    # The least number keeps the root's derivative finite where the variance is 0.
+    return ops.sqrt(ops.sigmoid(x) + 1e-37)
 
 
-def _formula(x: Tensor, key: Tensor) -> Tensor:
-    return _rectified_formula(x + _deviation(x)[0] * noise.normal(ops.shape(x), key, x.dtype))
+def _formula(x: Tensor, n: Tensor) -> Tensor:
+    return ops.relu(x + n * _deviation(x))
 
 
-def _gradient(g: Tensor, x: Tensor, key: Tensor) -> tuple:
+def _fast_formula(x: Tensor, n: Tensor) -> Tensor:
+    return _fast_rectified_formula(x + n * ops.sqrt(1.0 / (1.0 + elementary.exp(-x))))
+
+
+def _fast_gradient(g: Tensor, x: Tensor, n: Tensor) -> tuple:
     # The derivative of the sample at fixed noise n:  z > 0: 1 + n d/dx sqrt(sigmoid(x));  else: 0.
-    deviation, slope = _deviation(x)
-    n = noise.normal(ops.shape(x), key, x.dtype)
-    return ops.where(x + deviation * n > 0, g * (1.0 + n * slope), 0.0), None
+    variance = ops.sigmoid(x)
+    drawn = n * ops.sqrt(variance)
+    return (g * ops.where(x + drawn > 0, 1.0 + 0.5 * drawn * (1.0 - variance), 0.0),)
 
 
-def _xla_formula(x: Tensor, key: Tensor) -> Tensor:
-    deviation = ops.sqrt(1.0 / (1.0 + elementary.exp(-x)))
-    return _rectified_formula(x + deviation * noise.normal(ops.shape(x), key, x.dtype))
-
-
-def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor, key: Tensor) -> tuple:
+def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor) -> tuple:
     # Where y > 0 the noise is y - x = n sqrt(sigmoid(x)), and its derivative half of that times sigmoid(-x): 0 from
     # 100 on, where the difference may be of infinities.
     drawn = ops.where(x < 100.0, y - x, 0.0)
-    return ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0), None
+    return (ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0),)
 
 
 def _rectified_formula(x: Tensor) -> Tensor:
+    return ops.relu(x)
+
+
+def _fast_rectified_formula(x: Tensor) -> Tensor:
     # Written so that NaN fails the comparison and stays.
     return ops.where(x <= 0, 0.0, x)
 
 
-def _rectified_gradient(g: Tensor, x: Tensor) -> tuple:
-    return (ops.where(x > 0, g, 0.0),)
+def _fast_rectified_gradient(g: Tensor, x: Tensor) -> tuple:
+    return (g * ops.cast(x > 0, g.dtype),)
 
 
 def _standardized(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return a clipped x, its deviation, and the distribution function and density of a normal at x / deviation."""
-    # Below -20 the mean is 0 in every float type; without the bound, infinity times 0 would make it NaN.
-    x = ops.where(x < -20.0, -20.0, x)
-    deviation = _deviation(x)[0]
+    # Below -20 the mean is 0 in every float type, and above 40 it is x; without the bounds, infinity times 0 would make
+    # it NaN.
+    x = ops.where(x < -20.0, -20.0, ops.where(x > 40.0, 40.0, x))
+    deviation = _deviation(x)
     u = x / deviation
-    u = ops.where(u > 40.0, 40.0, u)
     # From -8.3 down the distribution function is 0 next to 1 in every float type; 1 + erf would leave its rounding.
     below = ops.where(u < -8.3, 0.0, 0.5 * (1.0 + ops.erf(u * math.sqrt(0.5))))
     return x, deviation, below, ops.exp(-0.5 * u * u) / math.sqrt(2 * math.pi)
 
 
 def _mean_formula(x: Tensor) -> Tensor:
-    x, deviation, below, density = _standardized(x)
-    mean = x * below + deviation * density
+    clipped, deviation, below, density = _standardized(x)
+    mean = clipped * below + deviation * density
     # Far below zero the two terms cancel and rounding could leave a negative mean.
-    return ops.where(mean < 0, 0.0, mean)
+    return ops.where(x > 40.0, x, ops.where(mean < 0, 0.0, mean))
 
 
-def _mean_gradient(g: Tensor, x: Tensor) -> tuple:
+def _fast_mean_gradient(g: Tensor, x: Tensor) -> tuple:
     # d/dx (x P + s p) = P + p s', because the terms in dP and dp cancel.
-    slope = _deviation(x)[1]
-    _, _, below, density = _standardized(x)
-    return (g * (below + density * slope),)
+    clipped, deviation, below, density = _standardized(x)
+    return (g * (below + density * 0.5 * deviation * (1.0 - ops.sigmoid(clipped))),)
 
 
-_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula)
-_kernel_keeping_output = Kernel(_formula, _gradient_from_output, xla_formula=_xla_formula, keeps_output=True)
-_rectified_kernel = Kernel(_rectified_formula, _rectified_gradient, exact=True)
-_mean_kernel = Kernel(_mean_formula, _mean_gradient)
-
-
-def _sampling_kernel(x: Tensor, training: bool | None) -> Kernel:
-    """Choose whether the gradient finds the noise from the output or draws it again."""
-    # Drawing takes several times as long as reading the output, which most layers that can follow keep too. But half
-    # precision would round the noise, and on PyTorch a kept output is a circle of references.
-    full = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")
-    return _kernel_keeping_output if full and compiles(training) else _kernel
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_normal, from_output=_gradient_from_output)
+_rectified_kernel = Kernel(_rectified_formula, _fast_rectified_formula, _fast_rectified_gradient, exact=True)
+_mean_kernel = Kernel(_mean_formula, _mean_formula, _fast_mean_gradient)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -130,8 +122,12 @@ def nrelu(
     """
     x = checks.tensor(x, owner="nrelu")
     checks.choice("inference", inference, INFERENCES)
+    return _applied(x, inference, seed, training)
+
+
+def _applied(x: Tensor, inference: str, seed: Any, training: bool | None) -> Tensor:
     if checks.training(training) or inference == "sample":
-        return _sampling_kernel(x, training)(x, noise.seeded_key(seed, owner="nrelu"), training=training)
+        return _kernel(x, noise.seeded_draw(seed, owner="nrelu"), training=training)
     return (_rectified_kernel if inference == "rectified" else _mean_kernel)(x, training=training)
 
 
@@ -184,8 +180,8 @@ class NReLU(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        training = noise.draws(training)
-        return nrelu(inputs, self.inference, seed=self.seed_generator, training=training)
+        checks.floating(inputs, owner="NReLU")
+        return _applied(inputs, self.inference, self.seed_generator, noise.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

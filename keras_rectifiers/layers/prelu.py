@@ -9,32 +9,25 @@ import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Kernel, Tensor, wide
+from keras_rectifiers.compilation import Tensor, wide
+from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> Tensor:
+    # Not max(x, slope x): a learned slope may exceed 1. As a product its derivatives are two products and a choice.
+    return x * ops.where(x > 0, 1.0, slope)
+
+
+def _fast_formula(x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> Tensor:
     # x > 0: x
-    # else:  slope x        (not max(x, slope x): a learned slope may exceed 1)
+    # else:  slope x
     return ops.where(x > 0, x, slope * x)
 
 
-def _of_input(g: Tensor, x: Tensor, slope: Tensor) -> Tensor:
-    return g * ops.where(x > 0, 1.0, slope)
-
-
-def _terms(g: Tensor, x: Tensor) -> Tensor:
+def _fast_gradient(g: Tensor, x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> tuple:
     # A slope's gradient is the sum of g min(x, 0) over every place that shares it.
-    return g * ops.where(x > 0, 0.0, x)
-
-
-def _gradient(g: Tensor, x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> tuple:
-    of_slope = ops.sum(_terms(g, x), axis=shared, keepdims=True)
-    return _of_input(g, x, slope), ops.reshape(of_slope, ops.shape(slope))
-
-
-def _xla_gradient(g: Tensor, x: Tensor, slope: Tensor, *, shared: tuple[int, ...]) -> tuple:
-    of_slope = ops.sum(_folded(_terms(g, x), shared), axis=shared, keepdims=True)
-    return _of_input(g, x, slope), ops.reshape(of_slope, ops.shape(slope))
+    of_slope = ops.sum(_folded(g * ops.where(x > 0, 0.0, x), shared), axis=shared, keepdims=True)
+    return g * ops.where(x > 0, 1.0, slope), ops.reshape(of_slope, ops.shape(slope))
 
 
 def _folded(terms: Tensor, shared: tuple[int, ...]) -> Tensor:
@@ -53,7 +46,7 @@ def _folded(terms: Tensor, shared: tuple[int, ...]) -> Tensor:
     return sum(split[(*(slice(None),) * axis, n)] for n in range(slices))
 
 
-_kernel = Kernel(_formula, _gradient, xla_gradient=_xla_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -92,7 +85,7 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    return _kernel(x, slope, shared=_shared(tuple(x.shape), tuple(slope.shape)), training=training)
+    return _kernel(x, slope.value if isinstance(slope, keras.Variable) else slope, shared=_shared(tuple(x.shape), tuple(slope.shape)), training=training)
 
 
 def _shared(shape: tuple, slope_shape: tuple) -> tuple[int, ...]:
@@ -191,6 +184,7 @@ class PReLU(keras.layers.Layer):
             # The kernel widens half-precision inputs, so the slopes' gradients are summed in float32.
             autocast=False,
         )
+        self._shared = (0, *(axis for axis, size in enumerate(self.alpha.shape, 1) if size == 1))
         # Without it a layer of one channel would broadcast a wider slope and change the width.
         self.input_spec = keras.InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in own})
 
@@ -203,7 +197,8 @@ class PReLU(keras.layers.Layer):
         return {checks.axis(axis, rank, owner="PReLU's shared_axes") for axis in self.shared_axes}
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return prelu(inputs, self.alpha, training=training)
+        checks.floating(inputs, owner="PReLU")
+        return _kernel(inputs, self.alpha.value, shared=self._shared, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

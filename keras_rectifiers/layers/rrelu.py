@@ -6,43 +6,62 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, noise
-from keras_rectifiers.compilation import Kernel, Tensor
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.kernels import Kernel
 
 VARIABLES = ("divisor", "slope")
 
 
-def _sloped(value: Tensor, key: Tensor, lower: float, upper: float, uniform_in: str) -> Tensor:
-    """Multiply each element by the slope that is drawn for it from its index and the key."""
-    u = noise.uniform(ops.shape(value), key, value.dtype)
+def _divisor(u: Tensor, lower: float, upper: float) -> Tensor:
+    return 1.0 / upper + u * (1.0 / lower - 1.0 / upper)
+
+
+def _slope(u: Tensor, lower: float, upper: float) -> Tensor:
+    return lower + u * (upper - lower)
+
+
+def _formula(x: Tensor, u: Tensor, *, lower: float, upper: float, uniform_in: str) -> Tensor:
+    # As one product or quotient, whose derivative is another: nothing is drawn again.
+    return _scaled(x, x, u, lower, upper, uniform_in)
+
+
+def _scaled(value: Tensor, x: Tensor, u: Tensor, lower: float, upper: float, uniform_in: str) -> Tensor:
     if uniform_in == "slope":
-        return value * (lower + u * (upper - lower))
-    # One division, of the value: a slope 1 / divisor would be common to forward and backward, and a compiler that sees
-    # both would keep it in memory from one to the other.
-    least, most = 1.0 / upper, 1.0 / lower
-    return value / (least + u * (most - least))
+        return value * ops.where(x > 0, 1.0, _slope(u, lower, upper))
+    return value / ops.where(x > 0, 1.0, _divisor(u, lower, upper))
 
 
-def _formula(x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> Tensor:
+def _fast_formula(x: Tensor, u: Tensor, *, lower: float, upper: float, uniform_in: str) -> Tensor:
     # x > 0: x
     # else:  slope x
-    return ops.where(x > 0, x, _sloped(x, key, lower, upper, uniform_in))
+    # One division, of the value: a slope 1 / divisor would be common to forward and backward, and a compiler that sees
+    # both would keep it in memory from one to the other.
+    sloped = x * _slope(u, lower, upper) if uniform_in == "slope" else x / _divisor(u, lower, upper)
+    return ops.where(x > 0, x, sloped)
 
 
-def _gradient(g: Tensor, x: Tensor, key: Tensor, *, lower: float, upper: float, uniform_in: str) -> tuple:
+def _fast_gradient(g: Tensor, x: Tensor, u: Tensor, **constants: Any) -> tuple:
     # The slopes are drawn again, not stored: a hash costs less than reading a tensor back.
-    return ops.where(x > 0, g, _sloped(g, key, lower, upper, uniform_in)), None
+    return (_scaled(g, x, u, **constants),)
 
 
 def _leaky_formula(x: Tensor, *, slope: float) -> Tensor:
+    # Of the backends' own operations, JAX's has the derivative 1 at 0, and TensorFlow's rounds the slope to float32.
+    if keras.backend.backend() == "jax" or x.dtype == "float64":
+        return _fast_leaky_formula(x, slope=slope)
+    return ops.leaky_relu(x, slope)
+
+
+def _fast_leaky_formula(x: Tensor, *, slope: float) -> Tensor:
     return ops.where(x > 0, x, slope * x)
 
 
-def _leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
-    return (ops.where(x > 0, g, slope * g),)
+def _fast_leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
+    return (g * ops.where(x > 0, 1.0, slope),)
 
 
-_kernel = Kernel(_formula, _gradient)
-_leaky_kernel = Kernel(_leaky_formula, _leaky_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform)
+_leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient)
 
 
 def _checked_slopes(lower: float, upper: float, uniform_in: str) -> tuple[float, float]:
@@ -110,10 +129,14 @@ def rrelu(
     """
     x = checks.tensor(x, owner="rrelu")
     lower, upper = _checked_slopes(lower, upper, uniform_in)
+    return _applied(x, lower, upper, uniform_in, seed, training)
+
+
+def _applied(x: Tensor, lower: float, upper: float, uniform_in: str, seed: Any, training: bool | None) -> Tensor:
     if not checks.training(training):
         return _leaky_kernel(x, slope=_inference_slope(lower, upper, uniform_in), training=training)
-    key = noise.seeded_key(seed, owner="rrelu")
-    return _kernel(x, key, lower=lower, upper=upper, uniform_in=uniform_in, training=training)
+    draw = noise.seeded_draw(seed, owner="rrelu")
+    return _kernel(x, draw, lower=lower, upper=upper, uniform_in=uniform_in, training=training)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -173,8 +196,8 @@ class RReLU(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        training = noise.draws(training)
-        return rrelu(inputs, self.lower, self.upper, self.uniform_in, seed=self.seed_generator, training=training)
+        checks.floating(inputs, owner="RReLU")
+        return _applied(inputs, self.lower, self.upper, self.uniform_in, self.seed_generator, noise.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

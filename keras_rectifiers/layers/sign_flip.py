@@ -3,29 +3,28 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Kernel, Tensor
-
-
-def _flipped(x: Tensor, axis: int) -> Tensor:
-    shape = ops.shape(x)
-    units = [1] * len(shape)
-    units[axis] = shape[axis]
-    odd = ops.reshape(ops.arange(shape[axis], dtype="int32") % 2 == 1, units)
-    return ops.where(odd, -x, x)
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    return _flipped(x, axis)
+    shape = [1] * len(x.shape)
+    shape[axis] = ops.shape(x)[axis]
+    if isinstance(shape[axis], int):
+        return x * ops.convert_to_tensor(1.0 - 2.0 * (np.arange(shape[axis]) % 2).reshape(shape), x.dtype)
+    signs = 1 - 2 * (ops.arange(shape[axis], dtype="int32") % 2)
+    return x * ops.reshape(ops.cast(signs, x.dtype), shape)
 
 
-def _gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
-    return (_flipped(g, axis),)
+def _fast_gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
+    return (_formula(g, axis=axis),)
 
 
-_kernel = Kernel(_formula, _gradient, exact=True)
+_kernel = Kernel(_formula, _formula, _fast_gradient, exact=True)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -102,7 +101,8 @@ class SignFlip(keras.layers.Layer):
         checks.axis(self.axis, len(input_shape), owner="SignFlip")
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return sign_flip(inputs, self.axis, training=training)
+        checks.floating(inputs, owner="SignFlip")
+        return _kernel(inputs, axis=checks.axis(self.axis, len(inputs.shape), owner="SignFlip"), training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

@@ -6,24 +6,29 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary
-from keras_rectifiers.compilation import Kernel, Tensor
+from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, sharpness: float) -> Tensor:
-    # log(1 + e^(s x)) / s = max(x, 0) + log(1 + e^(-s |x|)) / s, in which no exponential can overflow.
-    return ops.where(x <= 0, 0.0, x) + ops.log1p(ops.exp(-sharpness * ops.absolute(x))) / sharpness
+    # PyTorch's own operation is the identity from 20 on, which shows in float64.
+    if sharpness == 1.0 and keras.backend.backend() != "torch":
+        return ops.softplus(x)
+    # log(1 + e^(s x)) / s = max(x, 0) + log(1 + e^(-s |x|)) / s, in which nothing overflows. At 0, -|x| takes the
+    # derivative 1, which makes the whole's 1/2.
+    return ops.relu(x) + ops.softplus(sharpness * ops.where(x > 0, -x, x)) / sharpness
 
 
-def _xla_formula(x: Tensor, *, sharpness: float) -> Tensor:
+def _fast_formula(x: Tensor, *, sharpness: float) -> Tensor:
     e = elementary.exp(-sharpness * ops.absolute(x))
     return ops.where(x <= 0, 0.0, x) + elementary.log1p_of_fraction(e) * (1.0 / sharpness)
 
 
-def _gradient(g: Tensor, x: Tensor, *, sharpness: float) -> tuple:
+def _fast_gradient(g: Tensor, x: Tensor, *, sharpness: float) -> tuple:
     return (g * ops.sigmoid(sharpness * x),)
 
 
-_kernel = Kernel(_formula, _gradient, xla_formula=_xla_formula)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -95,7 +100,8 @@ class ScaledSoftplus(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return scaled_softplus(inputs, self.sharpness, training=training)
+        checks.floating(inputs, owner="ScaledSoftplus")
+        return _kernel(inputs, sharpness=self.sharpness, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)

@@ -1,0 +1,243 @@
+"""Floor 2: what a unit computes, as plain operations and compiled with a gradient of its own."""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rectifiers import compilation
+from keras_rectifiers.compilation import Shape, Tensor, wide
+
+Pair = tuple[Callable, Callable]
+
+
+class Kernel:
+    """A formula in plain operations, and a formula with its gradient to compile.
+
+    Half precision is widened to float32 inside a kernel and the results narrowed again, so each value is rounded once.
+    The compiled backward pass keeps the inputs and, with `from_output`, the output: nothing else.
+
+    Args:
+        formula: `formula(*inputs, **constants) -> output`, in operations of `keras.ops` whose derivatives, as each
+            backend takes them, are the unit's.
+        fast_formula: the same as XLA compiles it best.
+        fast_gradient: `fast_gradient(upstream, *inputs, **constants) -> tuple` of an entry an input, each linear in
+            `upstream`.
+        output_shape: `output_shape(shape_of_first_input, **constants) -> shape`; the same shape when left out.
+        exact: the formulas only select and negate, so that half precision needs no widening.
+        draw: `draw(shape, key, dtype) -> variates`: the kernel is called with a key as its last input, and the formulas
+            are given variates of the first input's shape instead, drawn again in the backward pass.
+        from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full precision,
+            without the key. It costs no memory where the next layer keeps that output too.
+
+    Constants that are floats are arguments of the compiled programs, so that one program serves all their values.
+    """
+
+    def __init__(
+        self,
+        formula: Callable[..., Tensor],
+        fast_formula: Callable[..., Tensor],
+        fast_gradient: Callable[..., tuple],
+        *,
+        output_shape: Callable[..., Shape] | None = None,
+        exact: bool = False,
+        draw: Callable[..., Tensor] | None = None,
+        from_output: Callable[..., tuple] | None = None,
+    ) -> None:
+        self.formula = formula
+        self.fast_formula = fast_formula
+        self.fast_gradient = fast_gradient
+        self.output_shape = output_shape or (lambda shape, **constants: shape)
+        self.exact = exact
+        self.draw = draw
+        self.from_output = from_output
+        self._programs: dict[tuple, Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Tensor, *others: Tensor, training: bool | None = None, **constants: Any) -> Tensor:
+        compiles = compilation.compiles(training)
+        if compiles and keras.backend.backend() == "jax":
+            return self._on_jax((x, *others), constants)
+        if compiles and compilation.pays(x):
+            return self._on_tensorflow((x, *others), constants)
+        if self.draw is None:
+            return self._plain(x, *others, **constants)
+        *others, key = others
+        return self._plain(x, *others, drawn(self.draw, x, key, compiles), **constants)
+
+    def programs(self, kind: Any, make: Callable[..., Any], constants: dict) -> tuple[Any, dict[str, Any]]:
+        """Return what `make` compiled for this kind of inputs, and the constants that are its arguments."""
+        # As arrays: a Python float would be a constant to TensorFlow, and its every value a program.
+        numbers = {name: np.float64(value) for name, value in constants.items() if isinstance(value, float)}
+        structure = {name: value for name, value in constants.items() if name not in numbers}
+        key = (kind, *sorted(structure.items()))
+        # Replicas are traced in threads of their own, and each would compile.
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = make(structure)
+            return self._programs[key], numbers
+
+    def forget(self) -> None:
+        """Drop the compiled programs; the next call compiles anew."""
+        self._programs.clear()
+
+    def _plain(self, *inputs: Tensor, **constants: Any) -> Tensor:
+        dtype = inputs[0].dtype
+        if self.exact or _is_full(dtype):
+            return self.formula(*inputs, **constants)
+        return _cast(self.formula(*self._widened(inputs), **constants), dtype)
+
+    def _on_jax(self, inputs: tuple, constants: dict) -> Tensor:
+        program, numbers = self.programs("jax", self._jax_program, constants)
+        return program(inputs, numbers)
+
+    def _jax_program(self, structure: dict) -> Callable:
+        import jax
+
+        @jax.custom_jvp
+        def value(inputs: tuple, numbers: dict) -> Tensor:
+            return self._value(inputs, numbers, structure)
+
+        @value.defjvp
+        def value_and_tangent(primals: tuple, tangents: tuple) -> tuple:
+            (inputs, numbers), (moved, _) = primals, tangents
+            output = value(inputs, numbers)
+
+            def pullback(g: Tensor) -> tuple:
+                return self._gradient(self.fast_gradient, (g,), inputs, numbers, structure)
+
+            # What the gradient does to an upstream gradient, transposed, is what the formula does to a tangent.
+            moved = moved[: len(inputs) - (self.draw is not None)]
+            return output, jax.linear_transpose(pullback, output)(tuple(moved))[0]
+
+        return jax.jit(value)
+
+    def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
+        import tensorflow as tf
+
+        # Custom gradients refuse variables.
+        inputs = tuple(map(tf.convert_to_tensor, inputs))
+        keeps = self.from_output is not None and _is_full(inputs[0].dtype)
+        ranks = tuple(value.shape.rank for value in inputs)
+        (forward, backward), numbers = self.programs((ranks, keeps), self._tensorflow_programs(keeps), constants)
+
+        def gradients(g: Tensor, kept: tuple, arguments: tuple) -> tuple:
+            # What arrives from a gather is a set of slices.
+            g = tf.convert_to_tensor(g)
+            found = backward((g, *(known(*kept, *arguments) for _ in kept)), arguments, numbers)
+            for derivative, argument in zip(found, arguments, strict=False):
+                derivative.set_shape(argument.shape)
+            return (*found, *(None,) * (len(arguments) - len(found)))
+
+        @tf.custom_gradient
+        def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable]:
+            # The tape goes on recording in here, and a compiled program that it watches returns all its intermediates.
+            output = forward(tuple(map(tf.stop_gradient, arguments)), numbers)
+            # A program that was traced for any batch size forgets its sizes; convolutions downstream need them.
+            output.set_shape(self.output_shape(tuple(arguments[0].shape), **constants))
+            kept = (output,) if keeps else ()
+            return output, lambda g: gradients(g, kept, arguments)
+
+        # The output as a function of the inputs once more, so that a gradient made from it can be differentiated.
+        @tf.custom_gradient
+        def known(output: Tensor, *arguments: Tensor) -> tuple[Tensor, Callable]:
+            return output, lambda g: (None, *gradients(g, (output,), arguments))
+
+        return differentiable(*inputs)
+
+    def _tensorflow_programs(self, keeps: bool) -> Callable[[dict], Pair]:
+        import tensorflow as tf
+
+        gradient = self.from_output if keeps else self.fast_gradient
+
+        def make(structure: dict) -> Pair:
+            # Functions of their own for each pair: of functions that share their source TensorFlow counts the traces
+            # together and warns of them.
+            def forward(inputs: tuple, numbers: dict) -> Tensor:
+                return self._value(inputs, numbers, structure)
+
+            def backward(upstream: tuple, inputs: tuple, numbers: dict) -> tuple:
+                return self._gradient(gradient, upstream, inputs, numbers, structure)
+
+            return tuple(
+                tf.function(half, jit_compile=True, reduce_retracing=True, autograph=False)
+                for half in (functools.partial(forward), functools.partial(backward))
+            )
+
+        return make
+
+    def _value(self, inputs: tuple, numbers: dict, structure: dict) -> Tensor:
+        """Return the fast formula's output in the first input's dtype."""
+        operands = self._widened(self._with_variates(inputs))
+        numbers = _cast_all(numbers, operands[0].dtype)
+        return _cast(self.fast_formula(*operands, **numbers, **structure), inputs[0].dtype)
+
+    def _gradient(self, gradient: Any, upstream: tuple, inputs: tuple, numbers: dict, structure: dict) -> tuple:
+        """Return the derivatives by the inputs, without the key, each in its input's dtype."""
+        operands = inputs[:-1] if gradient is self.from_output else self._with_variates(inputs)
+        operands = self._widened((*upstream, *operands))
+        numbers = _cast_all(numbers, operands[0].dtype)
+        found = gradient(*operands, **numbers, **structure)
+        return tuple(_cast(derivative, x.dtype) for derivative, x in zip(found, inputs, strict=False))
+
+    def _with_variates(self, inputs: tuple) -> tuple:
+        if self.draw is None:
+            return inputs
+        *others, key = inputs
+        return *others, self.draw(ops.shape(others[0]), key, wide(others[0].dtype))
+
+    def _widened(self, values: tuple) -> tuple:
+        if self.exact:
+            return values
+        dtype = wide(*(value.dtype for value in values))
+        return tuple(_cast(value, dtype) for value in values)
+
+
+def drawn(draw: Callable, x: Tensor, key: Tensor, compiles: bool) -> Tensor:
+    """Return variates of the shape of x."""
+    dtype = wide(x.dtype)
+    if keras.backend.backend() != "tensorflow":
+        return draw(ops.shape(x), key, dtype)
+    import tensorflow as tf
+
+    # Counted through all axes, so that an unknown rank will do.
+    if not compiles:
+        return tf.reshape(draw((tf.size(x),), key, dtype), tf.shape(x))
+    variates = _variates(draw, dtype)(tf.shape(x), key)
+    variates.set_shape(x.shape)
+    return variates
+
+
+@functools.cache
+def _variates(draw: Callable, dtype: str) -> Callable:
+    """Return a function of a shape and a key that draws by one program for all sizes up to the next power of two."""
+    import tensorflow as tf
+
+    program = tf.function(lambda size, key: draw((size,), key, dtype), jit_compile=True, autograph=False)
+
+    def variates(shape: Tensor, key: Tensor) -> Tensor:
+        size = tf.reduce_prod(shape)
+        room = tf.bitwise.left_shift(1, tf.reduce_sum(tf.cast(size > [2**n for n in range(31)], "int32")))
+        return tf.reshape(program(room, key)[:size], shape)
+
+    # Eagerly each of its dozens of operations would take as long as the function.
+    specs = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((3,), tf.int32)]
+    return tf.function(variates, specs, autograph=False)
+
+
+@functools.cache
+def _is_full(dtype: Any) -> bool:
+    return keras.backend.standardize_dtype(dtype) in ("float32", "float64")
+
+
+def _cast(value: Tensor, dtype: Any) -> Tensor:
+    dtype = keras.backend.standardize_dtype(dtype)
+    return value if keras.backend.standardize_dtype(value.dtype) == dtype else ops.cast(value, dtype)
+
+
+def _cast_all(numbers: dict, dtype: Any) -> dict:
+    return {name: ops.cast(value, dtype) for name, value in numbers.items()}
