@@ -72,8 +72,17 @@ def choice(name: str, value: Any, choices: Collection[str]) -> str:
     return value
 
 
-def axis(value: int, rank: int, *, owner: str, batch: bool = True) -> int:
+def rank(x: Any) -> int | None:
+    """Return how many axes a tensor has, or None where a TensorFlow graph does not know it."""
+    return x.shape.rank if hasattr(x.shape, "rank") else len(x.shape)
+
+
+def axis(value: int, rank: int | None, *, owner: str, batch: bool = True) -> int:
     """Return the axis counted from the front, refusing one out of range, and the batch axis where `batch` says so."""
+    if rank is None:
+        raise ValueError(
+            f"{owner} expected an input of known rank. Received: axis={value} for an input of unknown rank"
+        )
     if not -rank <= value < rank:
         raise ValueError(
             f"{owner} expected an axis in [{-rank}, {rank}) for an input of rank {rank}. Received: axis={value}"

@@ -31,8 +31,8 @@ class Kernel:
         exact: the formulas only select and negate, so that half precision needs no widening.
         draw: `draw(shape, key, dtype) -> variates`: the kernel is called with a key as its last input, and the formulas
             are given variates of the first input's shape instead, drawn again in the backward pass.
-        from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full precision,
-            without the key. It costs no memory where the next layer keeps that output too.
+        from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full
+            precision, without the variates. It costs no memory where the next layer keeps that output too.
 
     Constants that are floats are arguments of the compiled programs, so that one program serves all their values.
     """
@@ -69,7 +69,7 @@ class Kernel:
         *others, key = others
         return self._plain(x, *others, drawn(self.draw, x, key, compiles), **constants)
 
-    def programs(self, kind: Any, make: Callable[..., Any], constants: dict) -> tuple[Any, dict[str, Any]]:
+    def programs(self, kind: tuple, make: Callable[[dict, dict], Any], constants: dict) -> tuple[Any, dict[str, Any]]:
         """Return what `make` compiled for this kind of inputs, and the constants that are its arguments."""
         # As arrays: a Python float would be a constant to TensorFlow, and its every value a program.
         numbers = {name: np.float64(value) for name, value in constants.items() if isinstance(value, float)}
@@ -78,7 +78,7 @@ class Kernel:
         # Replicas are traced in threads of their own, and each would compile.
         with self._lock:
             if key not in self._programs:
-                self._programs[key] = make(structure)
+                self._programs[key] = make(numbers, structure)
             return self._programs[key], numbers
 
     def forget(self) -> None:
@@ -92,10 +92,10 @@ class Kernel:
         return _cast(self.formula(*self._widened(inputs), **constants), dtype)
 
     def _on_jax(self, inputs: tuple, constants: dict) -> Tensor:
-        program, numbers = self.programs("jax", self._jax_program, constants)
+        program, numbers = self.programs((), self._jax_program, constants)
         return program(inputs, numbers)
 
-    def _jax_program(self, structure: dict) -> Callable:
+    def _jax_program(self, numbers: dict, structure: dict) -> Callable:
         import jax
 
         @jax.custom_jvp
@@ -122,8 +122,10 @@ class Kernel:
         # Custom gradients refuse variables.
         inputs = tuple(map(tf.convert_to_tensor, inputs))
         keeps = self.from_output is not None and _is_full(inputs[0].dtype)
-        ranks = tuple(value.shape.rank for value in inputs)
-        (forward, backward), numbers = self.programs((ranks, keeps), self._tensorflow_programs(keeps), constants)
+        # One program for every batch size.
+        specs = tuple(tf.TensorSpec((None, *x.shape[1:]) if n == 0 else x.shape, x.dtype) for n, x in enumerate(inputs))
+        make = functools.partial(self._tensorflow_programs, specs, keeps)
+        (forward, backward), numbers = self.programs(specs, make, constants)
 
         def gradients(g: Tensor, kept: tuple, arguments: tuple) -> tuple:
             # What arrives from a gather is a set of slices.
@@ -137,7 +139,7 @@ class Kernel:
         def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable]:
             # The tape goes on recording in here, and a compiled program that it watches returns all its intermediates.
             output = forward(tuple(map(tf.stop_gradient, arguments)), numbers)
-            # A program that was traced for any batch size forgets its sizes; convolutions downstream need them.
+            # A program for any batch size forgets what is known of it.
             output.set_shape(self.output_shape(tuple(arguments[0].shape), **constants))
             kept = (output,) if keeps else ()
             return output, lambda g: gradients(g, kept, arguments)
@@ -149,26 +151,24 @@ class Kernel:
 
         return differentiable(*inputs)
 
-    def _tensorflow_programs(self, keeps: bool) -> Callable[[dict], Pair]:
+    def _tensorflow_programs(self, specs: tuple, keeps: bool, numbers: dict, structure: dict) -> Pair:
         import tensorflow as tf
 
-        gradient = self.from_output if keeps else self.fast_gradient
+        def forward(inputs: tuple, numbers: dict) -> Tensor:
+            return self._value(inputs, numbers, structure)
 
-        def make(structure: dict) -> Pair:
-            # Functions of their own for each pair: of functions that share their source TensorFlow counts the traces
-            # together and warns of them.
-            def forward(inputs: tuple, numbers: dict) -> Tensor:
-                return self._value(inputs, numbers, structure)
+        def backward(upstream: tuple, inputs: tuple, numbers: dict) -> tuple:
+            gradient = self.from_output if keeps else self.fast_gradient
+            return self._gradient(gradient, upstream, inputs, numbers, structure)
 
-            def backward(upstream: tuple, inputs: tuple, numbers: dict) -> tuple:
-                return self._gradient(gradient, upstream, inputs, numbers, structure)
-
-            return tuple(
-                tf.function(half, jit_compile=True, reduce_retracing=True, autograph=False)
-                for half in (functools.partial(forward), functools.partial(backward))
-            )
-
-        return make
+        of_numbers = {name: tf.TensorSpec((), tf.float64) for name in numbers}
+        output = tf.TensorSpec(self.output_shape(tuple(specs[0].shape), **structure), specs[0].dtype)
+        halves = ((forward, (specs, of_numbers)), (backward, ((output,) * (1 + keeps), specs, of_numbers)))
+        # Traced here and now: of calls by several threads TensorFlow would count each as a retracing, and warn.
+        return tuple(
+            tf.function(half, jit_compile=True, autograph=False).get_concrete_function(*arguments)
+            for half, arguments in halves
+        )
 
     def _value(self, inputs: tuple, numbers: dict, structure: dict) -> Tensor:
         """Return the fast formula's output in the first input's dtype."""
@@ -217,7 +217,10 @@ def _variates(draw: Callable, dtype: str) -> Callable:
     """Return a function of a shape and a key that draws by one program for all sizes up to the next power of two."""
     import tensorflow as tf
 
-    program = tf.function(lambda size, key: draw((size,), key, dtype), jit_compile=True, autograph=False)
+    def draw_flat(size: Tensor, key: Tensor) -> Tensor:
+        return draw((size,), key, dtype)
+
+    program = tf.function(draw_flat, jit_compile=True, autograph=False)
 
     def variates(shape: Tensor, key: Tensor) -> Tensor:
         size = tf.reduce_prod(shape)
@@ -225,8 +228,8 @@ def _variates(draw: Callable, dtype: str) -> Callable:
         return tf.reshape(program(room, key)[:size], shape)
 
     # Eagerly each of its dozens of operations would take as long as the function.
-    specs = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((3,), tf.int32)]
-    return tf.function(variates, specs, autograph=False)
+    specs = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((3,), tf.int32)
+    return tf.function(variates, autograph=False).get_concrete_function(*specs)
 
 
 @functools.cache

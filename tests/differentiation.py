@@ -17,7 +17,7 @@ def compiled() -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         if keras.backend.backend() == "tensorflow":
             patches.enter_context(mock.patch.object(compilation, "compiles", lambda training: True))
-            patches.enter_context(mock.patch.object(compilation, "pays", lambda x: x.shape.rank is not None))
+            patches.enter_context(mock.patch.object(compilation, "LARGE", 0))
         yield
 
 

@@ -78,7 +78,10 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
     Reference: Shang, Sohn, Almeida and Lee 2016, definition 2.1.
     """
     x = checks.tensor(x, owner="crelu")
-    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`crelu`", batch=False)
+    axis = checks.integer("axis", axis)
+    # Of an unknown rank only the last axis is known.
+    if axis != -1 or checks.rank(x) is not None:
+        axis = checks.axis(axis, checks.rank(x), owner="`crelu`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 

@@ -130,7 +130,7 @@ def maxout(
     """
     x = checks.tensor(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)
-    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`maxout`", batch=False)
+    axis = checks.axis(checks.integer("axis", axis), checks.rank(x), owner="`maxout`", batch=False)
     checks.choice("grouping", grouping, GROUPINGS)
     _checked_width(x.shape[axis], pieces, owner="`maxout`")
     return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)

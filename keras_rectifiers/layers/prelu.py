@@ -81,11 +81,14 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
     Reference: He, Zhang, Ren and Sun 2015, equation 1.
     """
     x = checks.tensor(x, owner="prelu")
+    if isinstance(slope, keras.Variable):
+        slope = slope.value
     if not hasattr(slope, "dtype"):
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    return _kernel(x, slope.value if isinstance(slope, keras.Variable) else slope, shared=_shared(tuple(x.shape), tuple(slope.shape)), training=training)
+    shared = () if checks.rank(x) is None else _shared(tuple(x.shape), tuple(slope.shape))
+    return _kernel(x, slope, shared=shared, training=training)
 
 
 def _shared(shape: tuple, slope_shape: tuple) -> tuple[int, ...]:

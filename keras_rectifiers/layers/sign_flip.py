@@ -12,12 +12,18 @@ from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    shape = [1] * len(x.shape)
-    shape[axis] = ops.shape(x)[axis]
-    if isinstance(shape[axis], int):
-        return x * ops.convert_to_tensor(1.0 - 2.0 * (np.arange(shape[axis]) % 2).reshape(shape), x.dtype)
-    signs = 1 - 2 * (ops.arange(shape[axis], dtype="int32") % 2)
-    return x * ops.reshape(ops.cast(signs, x.dtype), shape)
+    width = None if checks.rank(x) is None else x.shape[axis]
+    after = 0 if axis == -1 else len(x.shape) - axis - 1
+    if width is not None:
+        return x * ops.convert_to_tensor(_signs(np.arange(width), after), x.dtype)
+    # Only TensorFlow leaves sizes unknown.
+    import tensorflow as tf
+
+    return x * tf.cast(_signs(tf.range(tf.shape(x)[axis]), after), x.dtype)
+
+
+def _signs(number: Any, after: int) -> Any:
+    return (1 - 2 * (number % 2))[(slice(None), *(None,) * after)]
 
 
 def _fast_gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
@@ -58,7 +64,10 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
     Reference: Glorot, Bordes and Bengio 2011, section 4.1.
     """
     x = checks.tensor(x, owner="sign_flip")
-    axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`sign_flip`", batch=False)
+    axis = checks.integer("axis", axis)
+    # Of an unknown rank only the last axis is known.
+    if axis != -1 or checks.rank(x) is not None:
+        axis = checks.axis(axis, checks.rank(x), owner="`sign_flip`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
