@@ -22,7 +22,7 @@ Shape = tuple[int | None, ...]
 # From this many elements on a compiled program is faster than plain operations in spite of its launch.
 LARGE = 2**18
 # What an unknown batch counts as.
-USUAL_BATCH = 32
+USUAL_BATCH = 64
 
 # One entry for each `plain()` that is open. Not a context variable: the replicas of a distribution strategy are traced
 # in threads of their own, which would not see it.
@@ -33,7 +33,8 @@ _open_plain: list[None] = []
 def plain() -> Iterator[None]:
     """Emit plain operations inside this context, whatever `training` says.
 
-    For the export of models that call a layer with `training=True`.
+    For the export of models that call a layer with `training=True`. On JAX, which compiles single operations too, it
+    changes nothing.
 
     Example:
 
@@ -52,22 +53,20 @@ def plain() -> Iterator[None]:
 def compiles(training: bool | None) -> bool:
     """Tell whether a call with this `training` may run a compiled program."""
     training = checks.training(training)
-    if _open_plain:
-        return False
     if keras.backend.backend() == "tensorflow":
-        return training is True and not _every_operation_is_called_back()
+        return training is True and not _open_plain and not _every_operation_is_called_back()
     return keras.backend.backend() == "jax"
 
 
-def pays(x: Tensor) -> bool:
-    """Tell whether a TensorFlow tensor is large, by what is known of its shape, and of one shape at every step."""
+def pays(x: Tensor, large: int) -> bool:
+    """Tell whether a TensorFlow tensor has so many elements, by what is known of them, and is of one shape always."""
     if x.shape.rank is None or _has_tangent(x):
         return False
     sizes = list(x.shape)
     # One unknown size is a batch's; two are those of sequences or images, which change from step to step.
     if sizes and sizes[0] is None:
         sizes[0] = USUAL_BATCH
-    return None not in sizes and math.prod(sizes) >= LARGE
+    return None not in sizes and math.prod(sizes) >= large
 
 
 def _every_operation_is_called_back() -> bool:

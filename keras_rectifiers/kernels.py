@@ -33,6 +33,7 @@ class Kernel:
             are given variates of the first input's shape instead, drawn again in the backward pass.
         from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full
             precision, without the variates. It costs no memory where the next layer keeps that output too.
+        large: the elements from which on compiling pays, fewer where the plain operations are many.
 
     Constants that are floats are arguments of the compiled programs, so that one program serves all their values.
     """
@@ -47,6 +48,7 @@ class Kernel:
         exact: bool = False,
         draw: Callable[..., Tensor] | None = None,
         from_output: Callable[..., tuple] | None = None,
+        large: int = compilation.LARGE,
     ) -> None:
         self.formula = formula
         self.fast_formula = fast_formula
@@ -55,6 +57,7 @@ class Kernel:
         self.exact = exact
         self.draw = draw
         self.from_output = from_output
+        self.large = large
         self._programs: dict[tuple, Any] = {}
         self._lock = threading.Lock()
 
@@ -62,7 +65,7 @@ class Kernel:
         compiles = compilation.compiles(training)
         if compiles and keras.backend.backend() == "jax":
             return self._on_jax((x, *others), constants)
-        if compiles and compilation.pays(x):
+        if compiles and compilation.pays(x, self.large):
             return self._on_tensorflow((x, *others), constants)
         if self.draw is None:
             return self._plain(x, *others, **constants)

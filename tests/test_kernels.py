@@ -310,6 +310,16 @@ def test_elu_keeps_its_digits_next_to_zero_and_softplus_far_below_it(path):
     np.testing.assert_allclose(tail, np.log1p(np.exp([[-80.0, -40, -20, -10]])), rtol=1e-5)
 
 
+@path
+def test_elu_of_a_large_alpha_has_a_gradient_wherever_it_is_an_ordinary_number(path):
+    x = np.linspace(-92, -80, 25, dtype="float32")[None]
+    with PATHS[path]():
+        _, (gradient,) = value_and_gradients(lambda t: activations.elu(t, 194.0), [x])
+    expected = 194.0 * np.exp(x.astype("float64"))
+    assert expected.min() > np.finfo("float32").tiny
+    np.testing.assert_allclose(gradient, expected, rtol=2e-5)
+
+
 def test_every_function_is_in_a_table():
     asked = {name.split()[0] for name in (*ELEMENTWISE, *RESHAPING)}
     assert asked == set(activations.__all__)

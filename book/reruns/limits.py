@@ -16,6 +16,12 @@ KEPT_TENSORS = 1.0  # what each further unit of a stack adds to the peak of a st
 RESOLUTION = 0.1
 
 
+# A unit over the nearest layer of Keras at any size; one that draws noise, in milliseconds more a unit and pass.
+OVER_NEAREST = 1.1
+NOISE_MILLISECONDS = 0.05
+PASSES = {"eager inference": 1}  # a training step makes two
+
+
 class Line(NamedTuple):
     what: str
     limit: str
@@ -30,6 +36,7 @@ def lines(metrics: dict) -> list[Line]:
         if backend in metrics:
             found += _times(backend, metrics[backend]["rows"])
         found += _memory(backend, metrics.get(f"memory_{backend}", []))
+    found += _sizes(metrics.get("every_size", []))
     for row in metrics.get("maxout_dense", []):
         if (row["by"], row["mode"]) == ("ours", "xla"):
             found.append(_line("MaxoutDense, xla", "over its products", row["over_products"], OVER_PRODUCTS))
@@ -48,6 +55,7 @@ CLAIMS = {
     "over its products": "a layer of MaxoutDense costs little beside its matrix products",
     "best peer": "no kernel is slower than the best of its peers",
     "step over ReLU's": "a convolutional network trains with noise about as fast as with ReLU",
+    "Keras's nearest": "no unit is slower than Keras's nearest layer at any size",
     "tensors a unit": "a stack of units keeps at most one tensor a unit",
 }
 
@@ -82,6 +90,19 @@ def _times(backend: str, rows: list[dict]) -> list[Line]:
         if peers:
             least, name = min(peers)
             found.append(_line(f"{unit}, {backend}, {mode}", f"best peer, {name}", own, least))
+    return found
+
+
+def _sizes(rows: list[dict]) -> list[Line]:
+    found = []
+    for row in rows:
+        size = row["size"] if isinstance(row["size"], str) else "x".join(map(str, row["size"]))
+        what = f"{row['unit']}, {row['setting']}, {size}"
+        if row["unit"] in ("RReLU", "NReLU") and row["setting"] != "eager inference":
+            more = row["more_milliseconds"] / PASSES.get(row["setting"], 2)
+            found.append(_line(what, "Keras's nearest, ms more a pass", more, NOISE_MILLISECONDS))
+        else:
+            found.append(_line(what, "Keras's nearest, time over it", row["over_nearest"], OVER_NEAREST))
     return found
 
 

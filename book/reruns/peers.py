@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 import keras_rectifiers as kr
-from keras_rectifiers.compilation import Kernel
+from keras_rectifiers.kernels import Kernel
 
 # The tensors that forward and backward must move, in tensors of the input's size: read x, write y; then read x and the
 # incoming gradient, write the outgoing one. Forward alone: the first two.

@@ -33,6 +33,13 @@ class Config:
     dense: tuple[int, int, int, int] = (512, 1024, 512, 5)  # batch, inputs, units, pieces
     stack: tuple[int, ...] = (144, 32, 32, 64)  # above the 32 MiB that glibc may keep for itself
     depths: tuple[int, int] = (10, 20)  # of the stacks whose memory is compared
+    # From a thousand elements on; the fourth is a wide batch, of a step whose batch nobody knows beforehand.
+    sizes: tuple[tuple[int, ...], ...] = (
+        *((8, 128), (64, 128), (64, 1024), (8192, 128)),
+        *((64, 16, 16, 64), (256, 32, 32, 64)),
+    )
+    lengths: int = 24  # of sequences, each met once
+    trials: int = 30  # a constant of its own and a cleared session each
     rounds: int = 15
     patience: float = 3.0  # seconds, for a case that is slow
 
@@ -92,6 +99,14 @@ def peak_bytes(run: Callable[[], Any]) -> int | None:
         before = _status("VmRSS")
         run()
         return _status("VmHWM") - before
+    except OSError:
+        return None
+
+
+def resident_bytes() -> int | None:
+    """Return the resident memory of this process, or None where Linux does not tell."""
+    try:
+        return _status("VmRSS")
     except OSError:
         return None
 

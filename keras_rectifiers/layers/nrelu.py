@@ -78,7 +78,14 @@ def _fast_mean_gradient(g: Tensor, x: Tensor) -> tuple:
     return (g * (below + density * 0.5 * deviation * (1.0 - ops.sigmoid(clipped))),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_normal, from_output=_gradient_from_output)
+_kernel = Kernel(
+    _formula,
+    _fast_formula,
+    _fast_gradient,
+    draw=noise.drawn_normal,
+    from_output=_gradient_from_output,
+    large=2**15,
+)
 _rectified_kernel = Kernel(_rectified_formula, _fast_rectified_formula, _fast_rectified_gradient, exact=True)
 _mean_kernel = Kernel(_mean_formula, _mean_formula, _fast_mean_gradient)
 

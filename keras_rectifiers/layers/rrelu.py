@@ -46,8 +46,8 @@ def _fast_gradient(g: Tensor, x: Tensor, u: Tensor, **constants: Any) -> tuple:
 
 
 def _leaky_formula(x: Tensor, *, slope: float) -> Tensor:
-    # Of the backends' own operations, JAX's has the derivative 1 at 0, and TensorFlow's rounds the slope to float32.
-    if keras.backend.backend() == "jax" or x.dtype == "float64":
+    # TensorFlow's operation rounds the slope to float32.
+    if x.dtype == "float64":
         return _fast_leaky_formula(x, slope=slope)
     return ops.leaky_relu(x, slope)
 

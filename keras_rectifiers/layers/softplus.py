@@ -14,9 +14,9 @@ def _formula(x: Tensor, *, sharpness: float) -> Tensor:
     # PyTorch's own operation is the identity from 20 on, which shows in float64.
     if sharpness == 1.0 and keras.backend.backend() != "torch":
         return ops.softplus(x)
-    # log(1 + e^(s x)) / s = max(x, 0) + log(1 + e^(-s |x|)) / s, in which nothing overflows. At 0, -|x| takes the
-    # derivative 1, which makes the whole's 1/2.
-    return ops.relu(x) + ops.softplus(sharpness * ops.where(x > 0, -x, x)) / sharpness
+    # log(1 + e^(s x)) / s = max(x, 0) + log(1 + e^(-s |x|)) / s, in which nothing overflows. With |x| as a leaky
+    # rectifier of slope -1, whose derivative at 0 is the slope, the whole has its own there, 1/2.
+    return ops.relu(x) + ops.softplus(-sharpness * ops.leaky_relu(x, -1.0)) / sharpness
 
 
 def _fast_formula(x: Tensor, *, sharpness: float) -> Tensor:

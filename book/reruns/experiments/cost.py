@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -62,6 +63,18 @@ def memory(config: Config) -> list[dict]:
     return stacks.tensors_a_unit(config.depths, config.stack)
 
 
+def every_size(config: Config) -> list[dict]:
+    from reruns import sizes
+
+    return sizes.at_every_size(config) + sizes.with_changing_sizes(config)
+
+
+def kept(config: Config) -> list[dict]:
+    from reruns import sizes
+
+    return sizes.kept_memory(config)
+
+
 # (name in the results, the part, its backend, whether freed memory is kept)
 PARTS = [
     ("tensorflow", units, "tensorflow", True),
@@ -69,6 +82,8 @@ PARTS = [
     ("fresh", fresh, "tensorflow", False),
     ("maxout_dense", maxout_dense, "tensorflow", True),
     ("networks", networks, "tensorflow", True),
+    ("every_size", every_size, "tensorflow", True),
+    ("kept_memory", kept, "tensorflow", True),
     ("first_steps", first_steps, "tensorflow", True),
     ("memory_tensorflow", memory, "tensorflow", False),
     ("memory_jax", memory, "jax", False),
@@ -130,6 +145,12 @@ def tables(metrics: dict) -> list[tuple[str, list[str], list[list[str]]]]:
     if "maxout_dense" in metrics:
         rows = [{"unit": "MaxoutDense", **row} for row in metrics["maxout_dense"]]
         found.append(("time over the three matrix products", *table(rows, "over_products")))
+    for setting, rows in grouped(metrics.get("every_size", []), "setting").items():
+        found.append((f"{setting}: time over the nearest layer of Keras's", *by_size(rows, "over_nearest")))
+    if "kept_memory" in metrics:
+        rows = metrics["kept_memory"]
+        lines = [[r["unit"], r["by"], _product(r["size"]), f"{r['mib_a_trial']:.2f}"] for r in rows]
+        found.append(("memory kept", ["unit", "by", "elements", "MiB a trial"], lines))
     if "networks" in metrics:
         for network, rows in grouped(metrics["networks"]["over_relu"], "network").items():
             found.append((f"{network}: step over the step with ReLU", *table(rows, "over_relu")))
@@ -153,6 +174,22 @@ def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
             [", ".join(contender), *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)]
         )
     return ["unit", *units], lines
+
+
+def by_size(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
+    """Return a header and lines: a line a unit, and a column for each number of elements."""
+    sizes = list(dict.fromkeys(_product(row["size"]) for row in rows))
+    values = {(row["unit"], _product(row["size"])): f"{row[value]:.2f}" for row in rows}
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    return ["unit", *sizes], [[unit, *(values.get((unit, size), "") for size in sizes)] for unit in units]
+
+
+def _product(size: list[int] | str) -> str:
+    if isinstance(size, str):
+        return size
+    elements = math.prod(size)
+    number = f"{elements / 1e6:.1f} M" if elements >= 10**6 else f"{elements / 1e3:.0f} k"
+    return f"{number}, {'x'.join(map(str, size))}"
 
 
 if __name__ == "__main__":
