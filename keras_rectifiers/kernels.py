@@ -69,8 +69,8 @@ class Kernel:
             return self._on_tensorflow((x, *others), constants)
         if self.draw is None:
             return self._plain(x, *others, **constants)
-        *others, key = others
-        return self._plain(x, *others, drawn(self.draw, x, key, compiles), **constants)
+        variates = drawn(self.draw, x, others[-1], compiles)
+        return self._plain(x, *others[:-1], variates, **constants)
 
     def programs(self, kind: tuple, make: Callable[[dict, dict], Any], constants: dict) -> tuple[Any, dict[str, Any]]:
         """Return what `make` compiled for this kind of inputs, and the constants that are its arguments."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from keras_rectifiers import compilation
 
-
 _pays = compilation.pays
 
 

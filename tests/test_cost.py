@@ -141,7 +141,7 @@ def test_a_new_measurement_replaces_the_old_record(tmp_path, monkeypatch):
 
 
 TINY = """
-import json, sys
+import dataclasses, json, sys
 sys.path.insert(0, sys.argv[1])
 import reruns
 from reruns import peers
@@ -151,7 +151,9 @@ for makers in (peers.OURS, peers.KERAS):
     for unit in set(makers) - {"PReLU", "NReLU"}:
         del makers[unit]
 tiny = cost.Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
-parts = [cost.units, cost.memory] + [cost.fresh, cost.maxout_dense] * (sys.argv[2] == "tensorflow")
+tiny = dataclasses.replace(tiny, sizes=((2, 8), (2, 4, 4, 8)), lengths=3, trials=6)
+more = [cost.fresh, cost.maxout_dense, cost.every_size, cost.kept]
+parts = [cost.units, cost.memory] + more * (sys.argv[2] == "tensorflow")
 found = {part.__name__: part(tiny) for part in parts}
 json.dumps(found)
 for row in found["units"]["rows"]:
@@ -160,11 +162,15 @@ if "fresh" in found:
     assert {row["mode"] for row in found["fresh"]["rows"]} == {"graph"}
     assert {row["by"] for row in found["maxout_dense"]} == {"ours", "keras"}
 assert cost.table(found["units"]["rows"][:1], "over_floor")[0][0] == "unit"
+if "every_size" in found:
+    assert {row["setting"] for row in found["every_size"]} > {"step", "step under XLA"}
+    assert all(row["over_nearest"] > 0 for row in found["every_size"])
+    assert {row["by"] for row in found["kept"]} == {"ours", "keras"}
 print(len(found), "parts")
 """
 
 
-@pytest.mark.parametrize(("backend", "parts"), [("tensorflow", 4), ("jax", 2)])
+@pytest.mark.parametrize(("backend", "parts"), [("tensorflow", 6), ("jax", 2)])
 def test_every_part_runs_on_small_tensors(backend, parts):
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", TINY, str(BOOK), backend]
@@ -185,6 +191,14 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
     metrics = {
         "tensorflow": {"rows": rows},
         "memory_tensorflow": kept,
+        "every_size": [
+            {"unit": unit, "setting": setting, "size": [8, 128], "over_nearest": ratio, "more_milliseconds": more}
+            for unit, setting, ratio, more in (
+                ("ELU", "step", 1.2, 9.0),
+                ("RReLU", "step", 9.0, 0.09),
+                ("NReLU", "eager inference", 1.05, 9.0),
+            )
+        ],
         "maxout_dense": [{"by": "ours", "mode": "xla", "over_products": 1.05}],
         "networks": {
             "over_relu": [{"network": "convnet", "mode": "auto", "by": "ours", "unit": "NReLU", "over_relu": 1.2}]
@@ -198,6 +212,9 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
         ("ELU, tensorflow, xla", "time over floor ≤ 1.10", missed),
         ("ELU, tensorflow, xla", "best peer, torch, eager ≤ 1.40", met),
         ("ELU, tensorflow, graph", "tensors a unit ≤ 1.00", missed),
+        ("ELU, step, 8x128", "Keras's nearest, time over it ≤ 1.10", missed),
+        ("RReLU, step, 8x128", "Keras's nearest, ms more a pass ≤ 0.05", met),
+        ("NReLU, eager inference, 8x128", "Keras's nearest, time over it ≤ 1.10", met),
         ("MaxoutDense, xla", "over its products ≤ 1.10", met),
         ("convnet with NReLU", "step over ReLU's ≤ 1.15", missed),
     ]

@@ -160,7 +160,7 @@ class RReLU(keras.layers.Layer):
             distribution strategy each replica draws its own noise.
 
     Input and output: float tensors of one shape, any rank. A mask passes through. Layers of one seed draw the same
-    noise: give each its own.
+    noise: give each its own. Inside `keras.remat`, TensorFlow and PyTorch draw other noise in the backward pass.
 
     Raises:
         ValueError: if an argument is none of the above, `lower` exceeds `upper`, both slopes of a divisor exceed 1, or
