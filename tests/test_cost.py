@@ -151,7 +151,7 @@ for makers in (peers.OURS, peers.KERAS):
     for unit in set(makers) - {"PReLU", "NReLU"}:
         del makers[unit]
 tiny = cost.Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
-tiny = dataclasses.replace(tiny, sizes=((2, 8), (2, 4, 4, 8)), lengths=3, trials=6)
+tiny = dataclasses.replace(tiny, sizes=((2, 4, 4, 8),), lengths=2, trials=3)
 more = [cost.fresh, cost.maxout_dense, cost.every_size, cost.kept]
 parts = [cost.units, cost.memory] + more * (sys.argv[2] == "tensorflow")
 found = {part.__name__: part(tiny) for part in parts}
