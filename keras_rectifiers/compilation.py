@@ -6,6 +6,7 @@ whose work is less than a program's launch, on tensors of several unknown sizes,
 and on PyTorch. JAX compiles always: it does so with single operations too.
 """
 
+import collections
 import contextlib
 import math
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ Shape = tuple[int | None, ...]
 LARGE = 2**18
 # What an unknown batch counts as.
 USUAL_BATCH = 64
+
+# How many calls a shape has had when an eager one compiles: a compilation costs a hundred of them.
+MANY = 8
+_eager_calls: collections.Counter[Shape] = collections.Counter()
 
 # One entry for each `plain()` that is open. Not a context variable: the replicas of a distribution strategy are traced
 # in threads of their own, which would not see it.
@@ -66,7 +71,20 @@ def pays(x: Tensor, large: int) -> bool:
     # One unknown size is a batch's; two are those of sequences or images, which change from step to step.
     if sizes and sizes[0] is None:
         sizes[0] = USUAL_BATCH
-    return None not in sizes and math.prod(sizes) >= large
+    return None not in sizes and math.prod(sizes) >= large and _comes_again(x)
+
+
+def _comes_again(x: Tensor) -> bool:
+    """Tell whether tensors of this shape will probably come again: in a graph always, eagerly if many have."""
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        return True
+    shape = tuple(x.shape)
+    if len(_eager_calls) > 10_000:
+        _eager_calls.clear()
+    _eager_calls[shape] += 1
+    return _eager_calls[shape] > MANY
 
 
 def _every_operation_is_called_back() -> bool:

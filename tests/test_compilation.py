@@ -1,5 +1,6 @@
 """Is each kernel compiled where it should be, as seldom as it should be, and plain where it must be?"""
 
+import collections
 import importlib
 import os
 import pkgutil
@@ -125,6 +126,21 @@ def test_large_tensors_of_known_sizes_run_compiled_in_training(shape, training, 
     function = tf.function(lambda x: keras_rectifiers.activations.elu(x, training=training))
     graph = function.get_concrete_function(tf.TensorSpec(shape)).graph.as_graph_def()
     assert must_compile(graph) is expected
+
+
+def test_an_eager_shape_is_compiled_when_it_has_come_many_times(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(compilation, "_eager_calls", collections.Counter())
+    kernel = KERNELS["elu._kernel"]
+    kernel.forget()
+    layer = keras_rectifiers.ELU()
+    for rows in range(1, 30):
+        layer(tf.ones((rows, 2**18)), training=True)
+    assert not kernel._programs
+    for _ in range(compilation.MANY):
+        layer(tf.ones((3, 2**18)), training=True)
+    assert len(kernel._programs) == 1
 
 
 def test_noise_of_every_size_up_to_a_power_of_two_comes_from_one_program():

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_rectifiers import compilation
+
 BACKEND = keras.backend.backend()
 MODES = ("eager", "graph", "xla") if BACKEND == "tensorflow" else ("eager", "xla")
 
@@ -63,6 +65,12 @@ def waited(function: Callable, *arguments: Any) -> Callable[[], Any]:
         return results
 
     return run
+
+
+def repeated(run: Callable, *arguments: Any) -> None:
+    """Call so often that a large eager shape counts as one that comes again, and compiles."""
+    for _ in range(compilation.MANY):
+        run(*arguments)
 
 
 def copy(shape: tuple) -> Callable[[], Any]:

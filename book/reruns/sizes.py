@@ -108,15 +108,18 @@ def _eager_inference(layers: list, shape: tuple) -> Callable[[], Any]:
 def _eager_training(layers: list, shape: tuple) -> Callable[[], Any]:
     layers[0].build((None, *shape[1:]))
     both = _trained(layers)
+    passes.repeated(both, passes.normals(shape))
     return lambda: both(passes.normals(shape))
 
 
 def with_changing_sizes(config: Config) -> list[dict]:
     """Time steps and eager calls on sequences, each of a length that the layer has not met."""
     rows = []
-    for setting, unit in track(list(itertools.product(("step", "eager inference"), peers.OURS)), "changing sizes"):
+    for setting, unit in track(
+        list(itertools.product(("step", "eager inference", "eager training"), peers.OURS)), "changing sizes"
+    ):
         ours, theirs = (
-            _over_lengths(layer, setting == "step", config.lengths) for layer in (peers.OURS[unit](), nearest(unit, 3))
+            _over_lengths(layer, setting, config.lengths) for layer in (peers.OURS[unit](), nearest(unit, 3))
         )
         more = statistics.median(a - b for a, b in zip(ours, theirs, strict=True))
         row = {"unit": unit, "milliseconds": 1e3 * statistics.median(ours), "more_milliseconds": 1e3 * more}
@@ -125,11 +128,11 @@ def with_changing_sizes(config: Config) -> list[dict]:
     return rows
 
 
-def _over_lengths(layer: keras.layers.Layer, in_a_step: bool, lengths: int) -> list[float]:
+def _over_lengths(layer: keras.layers.Layer, setting: str, lengths: int) -> list[float]:
     layer.build((None, None, 128))
-    run: Callable = layer
-    if in_a_step:
-        run = tf.function(_trained([layer]), [tf.TensorSpec((None, None, 128))], autograph=False)
+    run: Callable = layer if setting == "eager inference" else _trained([layer])
+    if setting == "step":
+        run = tf.function(run, [tf.TensorSpec((None, None, 128))], autograph=False)
     several = np.random.default_rng(0).permutation(np.arange(20, 20 + 7 * lengths, 7))
     seconds = []
     for length in several:

@@ -66,6 +66,8 @@ def _functions(shape: tuple, dtype: str, backward: bool) -> dict:
 def _prepared(function: Any, arguments: tuple, mode: str) -> tuple[dict, Any]:
     """Trace and compile, and return the seconds of each with the run."""
     run = passes.compiled(function, mode)
+    if mode == "eager":
+        passes.repeated(run, *arguments)
     start = time.perf_counter()
     if mode != "eager" and passes.BACKEND == "tensorflow":
         run.get_concrete_function(*arguments)
