@@ -36,7 +36,7 @@ class Signature(NamedTuple):
             # Of one line are those of this package.
             if len(str(error).splitlines()) == 1 and isinstance(error, ValueError):
                 raise
-            raise ValueError(f"Expected inputs that {self.name} takes. Received: {reason(error)}") from None
+            raise _not_taken(self.name, error) from None
 
 
 def default(model: keras.Model, output: str | None, example: Arrays | None) -> Signature:
@@ -52,10 +52,18 @@ def default(model: keras.Model, output: str | None, example: Arrays | None) -> S
 
     if example is not None:
         served = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
-        example = {served.get(name, name): values for name, values in example.items()}
-        return Signature(DEFAULT, serve, specs, probes.checked(example, specs))
-    words = probes.vocabularies(model)
-    return Signature(DEFAULT, serve, specs, probes.drawn(specs, words, lambda drawn: _run(serve, specs, drawn)))
+        given = probes.checked({served.get(name, name): values for name, values in example.items()}, specs)
+        try:
+            _check_shapes(model, specs, given)
+        except Exception as error:
+            raise _not_taken(DEFAULT, error) from None
+        return Signature(DEFAULT, serve, specs, given)
+
+    def run(drawn: Arrays) -> Arrays:
+        _check_shapes(model, specs, drawn)
+        return _run(serve, specs, drawn)
+
+    return Signature(DEFAULT, serve, specs, probes.drawn(specs, probes.vocabularies(model), run))
 
 
 def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> list[Signature]:
@@ -160,6 +168,19 @@ def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.
     if "probabilities" in values and "classes" not in values:
         values["classes"] = tf.argmax(values["probabilities"], axis=-1)
     return values
+
+
+def _check_shapes(model: keras.Model, specs: tuple[tf.TensorSpec, ...], example: Arrays) -> None:
+    """Let Keras refuse what is too small for the model.
+
+    A convolution by oneDNN whose output has size 0 gives memory that nobody wrote, in the shape of its input.
+    """
+    tensors = [keras.KerasTensor(example[spec.name].shape, dtype=spec.dtype.name) for spec in specs]
+    model.compute_output_spec(_arranged(model, tensors))
+
+
+def _not_taken(name: str, error: Exception) -> ValueError:
+    return ValueError(f"Expected inputs that {name} takes. Received: {reason(error)}")
 
 
 def _run(function: Callable, specs: tuple[tf.TensorSpec, ...], example: Arrays) -> Arrays:
