@@ -54,6 +54,10 @@ def test_wrong_arguments_are_told_before_anything_is_loaded():
     assert told.returncode == 2 and told.stderr.endswith("the following arguments are required: folder\n")
 
 
+def test_its_formats_are_those_that_check_knows():
+    assert set(command.FORMATS) == set(sys.modules["keras_rectifiers.serving.check"].FORMATS)
+
+
 def test_nothing_is_printed_but_the_answer(tmp_path):
     tiny().save(tmp_path / "m.keras")
     told = alone(tmp_path / "m.keras", tmp_path / "x")

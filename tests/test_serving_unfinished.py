@@ -69,7 +69,7 @@ def test_nobody_sweeps_between_the_making_of_a_folder_and_its_lock(tmp_path, mon
         return lock(descriptor, wait)
 
     def second() -> None:
-        made.wait()
+        made.wait(10)
         with unfinished.inside(tmp_path):
             seen.extend(tmp_path.iterdir())
 
@@ -77,7 +77,7 @@ def test_nobody_sweeps_between_the_making_of_a_folder_and_its_lock(tmp_path, mon
     other = threading.Thread(target=second)
     other.start()
     with unfinished.inside(tmp_path) as mine:
-        other.join()
+        other.join(10)
         assert mine in seen
 
 
