@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_rectifiers.serving.signatures import Arrays
+from keras_rectifiers.serving.probes import Arrays
 
 # The folder of a SavedModel that TensorFlow leaves to whoever made it.
 EXTRA = "assets.extra"
@@ -33,20 +33,33 @@ def write(path: Path, given: dict[str, Any]) -> None:
 
 
 def write_probe(path: Path, tried: dict[str, tuple[Arrays, Arrays]]) -> None:
-    """Write inputs and outputs of each signature, as arrays named SIGNATURE:inputs:NAME and SIGNATURE:outputs:NAME."""
-    arrays = {
-        f"{signature}:{kind}:{name}": array
-        for signature, both in tried.items()
-        for kind, named in zip(("inputs", "outputs"), both, strict=True)
-        for name, array in named.items()
-    }
+    """Write inputs and outputs of each signature, as arrays named SIGNATURE:inputs:NAME and SIGNATURE:outputs:NAME.
+
+    Strings are arrays of a fixed width, for Python objects could only be pickled. NumPy drops zeros at their ends:
+    where there are any, the lengths stand beside, as lengths:SIGNATURE:inputs:NAME.
+    """
+    arrays: Arrays = {}
+    for signature, both in tried.items():
+        for kind, named in zip(("inputs", "outputs"), both, strict=True):
+            for name, array in named.items():
+                arrays |= _stored(f"{signature}:{kind}:{name}", array)
     (path / EXTRA).mkdir(exist_ok=True)
     np.savez_compressed(path / EXTRA / "probe.npz", **arrays)  # type: ignore[arg-type]
 
 
+def _stored(key: str, array: np.ndarray) -> Arrays:
+    if array.dtype != object:
+        return {key: array}
+    fixed = array.astype("S")
+    if (fixed.astype(object) == array).all():
+        return {key: fixed}
+    lengths = np.array([len(word) for word in array.ravel()], "int64").reshape(array.shape)
+    return {key: fixed, f"lengths:{key}": lengths}
+
+
 def checksums(path: Path) -> dict[str, str]:
-    """Return the SHA-256 sums of a version's files, without the card itself."""
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != "card.json")
+    """Return the SHA-256 sums of a version's files, without the card itself and what a Mac leaves in its folders."""
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name not in ("card.json", ".DS_Store"))
     return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 

@@ -8,13 +8,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_rectifiers.serving import card as cards
-from keras_rectifiers.serving import graph, server_files
+from keras_rectifiers.serving import graph, server_files, unfinished
 
 FORMATS = {"onnx": "model.onnx", "openvino": "model.xml", "litert": "model.tflite"}
 
@@ -93,7 +92,9 @@ def _version(folder: Path) -> Path:
     if (folder / "saved_model.pb").exists():
         return folder
     if not (numbers := server_files.versions(folder)):
-        raise CheckError(f"{folder} holds no version: no folder with a number for its name.")
+        models = sorted(path.name for path in folder.iterdir() if server_files.versions(path))
+        hint = f" It holds models, one of which can be checked: {', '.join(models)}." if models else ""
+        raise CheckError(f"{folder} holds no version: no folder with a number for its name.{hint}")
     return folder / str(numbers[-1])
 
 
@@ -133,8 +134,8 @@ def _within(path: Path, runtime: str, errors: dict[str, float], card: dict[str, 
 
 def _converted(path: Path, name: str, card: dict[str, Any]) -> dict[str, float]:
     file = path.parent / f"{path.name}{Path(FORMATS[name]).suffix}"
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
-        made = Path(folder) / FORMATS[name]
+    with unfinished.inside(path.parent) as folder:
+        made = folder / FORMATS[name]
         errors = _within(path, name, _alone("conversions", path, name, made)["errors"], card)
         # OpenVINO writes two files: the weights first, so that whoever sees the graph sees them too.
         if made.with_suffix(".bin").exists():

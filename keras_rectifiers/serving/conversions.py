@@ -29,36 +29,49 @@ tf = replay.tf
 def onnx(path: Path, made: Path, inputs: dict) -> dict:
     import onnx
     import onnxruntime
-    import tf2onnx
+    from tf2onnx import convert, handler
 
-    model = tf.saved_model.load(path)  # holds the variables, which the signature does not
-    signature = model.signatures["serving_default"]
-    specs = signature.structured_input_signature[1]
-    function = tf.function(lambda *values: signature(**dict(zip(specs, values, strict=True))))
-    named = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()]
     # What ONNX has no operation for, and the converter no rule.
-    rules: dict[str, tuple] = {"Expm1": (_expm1, []), "Log1p": (_log1p, [])}
-    tf2onnx.convert.from_function(function, named, output_path=str(made), custom_op_handlers=rules)
+    for operation, rule in (("Expm1", _Expm1), ("Log1p", _Log1p)):
+        handler.tf_op(operation)(rule)
+    # As its own command does: unlike `from_function` that makes constants of the tensors that a signature captures.
+    sys.argv = ["tf2onnx", "--saved-model", str(path), "--signature_def", "serving_default", "--output", str(made)]
+    convert.main()
     onnx.checker.check_model(str(made), full_check=True)
     session = onnxruntime.InferenceSession(str(made), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(sorted(signature.structured_outputs), session.run(names, inputs), strict=True))
+    # Strings are bytes to TensorFlow and text to this runtime.
+    found = session.run(names, {name: _recoded(array, bytes, bytes.decode) for name, array in inputs.items()})
+    return {name: _recoded(array, str, str.encode) for name, array in zip(names, found, strict=True)}
 
 
-def _expm1(graph: Any, node: Any, name: str, arguments: list) -> None:
-    node.type = "Exp"
-    one = graph.make_const(f"{name}_one", np.ones((), graph_type(graph, node)))
-    graph.insert_new_node_on_output("Sub", node.output[0], name=f"{name}_less", inputs=[node.output[0], one.output[0]])
+def _recoded(array: np.ndarray, kind: type, recode: Callable) -> np.ndarray:
+    if array.dtype != object:
+        return array
+    recoded = np.empty(array.size, object)
+    recoded[:] = [recode(word) if isinstance(word, kind) else word for word in array.ravel()]
+    return recoded.reshape(array.shape)
 
 
-def _log1p(graph: Any, node: Any, name: str, arguments: list) -> None:
-    one = graph.make_const(f"{name}_one", np.ones((), graph_type(graph, node)))
-    more = graph.make_node("Add", [node.input[0], one.output[0]], name=f"{name}_more")
-    node.type = "Log"
-    graph.replace_input(node, node.input[0], more.output[0], 0)
+class _Expm1:
+    @classmethod
+    def version_7(cls, graph: Any, node: Any, **_: Any) -> None:
+        node.type = "Exp"
+        one = graph.make_const(f"{node.name}_one", np.ones((), _type(graph, node)))
+        inputs = [node.output[0], one.output[0]]
+        graph.insert_new_node_on_output("Sub", node.output[0], name=f"{node.name}_less", inputs=inputs)
 
 
-def graph_type(graph: Any, node: Any) -> Any:
+class _Log1p:
+    @classmethod
+    def version_7(cls, graph: Any, node: Any, **_: Any) -> None:
+        one = graph.make_const(f"{node.name}_one", np.ones((), _type(graph, node)))
+        more = graph.make_node("Add", [node.input[0], one.output[0]], name=f"{node.name}_more")
+        node.type = "Log"
+        graph.replace_input(node, node.input[0], more.output[0], 0)
+
+
+def _type(graph: Any, node: Any) -> Any:
     from tf2onnx import utils
 
     return utils.map_onnx_to_numpy_type(graph.get_dtype(node.output[0]))

@@ -1,22 +1,21 @@
 """Export a Keras model as the next version of a served model: all of it, or on any error nothing."""
 
-import contextlib
-import errno
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_rectifiers import plain
 from keras_rectifiers.serving import card as cards
-from keras_rectifiers.serving import graph, server_files, signatures
-from keras_rectifiers.serving.signatures import Arrays, Signature
+from keras_rectifiers.serving import graph, models, server_files, signatures
+from keras_rectifiers.serving import version as versions
+from keras_rectifiers.serving.probes import Arrays
+from keras_rectifiers.serving.signatures import Signature
 
 
 def export(
@@ -34,17 +33,23 @@ def export(
 ) -> Path:
     """Write a model as `folder/VERSION/`, ready for TensorFlow Serving and without this package.
 
-    The signature `serving_default` is deterministic inference with a free batch size. A version is written under a
-    temporary name and renamed when it is whole: a server, or a kill, sees all of it or nothing.
+    The signature `serving_default` is deterministic inference with the batch size of the model, a free one as a rule.
+    Each weight is written once. A version is written under a temporary name and renamed when it is whole: a server, or
+    a kill, sees all of it or nothing; what a kill leaves under a temporary name, the next export removes.
 
     Args:
-        model: a functional or sequential Keras model, built.
+        model: a functional or sequential Keras model, built, or a subclassed one that has been called and can be called
+            on a `keras.Input`: then its inputs are named as the arguments of `call`, a single one `inputs`, and take
+            the type of the probe's, floating-point without one. Of a model with a fixed batch size each request has
+            that many rows, and so must the probe. A name that is no Python argument is made one: `right side` is
+            served as `right_side`.
         folder: the model's folder; its name is the name it is served by.
-        version: a number of at least 1; left out, one more than the highest that is there.
+        version: a number from 1 to 2**63 - 1; left out, one more than the highest that is there.
         output: the name of a single output; left out, `probabilities` after a softmax and `outputs` after
             anything else. With `probabilities` come `classes`, the numbers of the largest.
         probe: inputs by name, each of shape (rows, ...), kept in the version with the outputs that belong to them; left
-            out, 32 rows are drawn.
+            out, 32 rows are drawn (of a fixed batch its own number): words from the vocabulary of the layer that looks
+            them up, sizes of 4, or where the model refuses these of 8, 16 and so on up to 256.
         preprocess: a function or Keras layer from pixels as float32, 0 to 255, to the model's input. It adds the
             signatures `preprocess` (uint8 images) and `preprocess_bytes` (encoded JPEG or PNG files, resized).
         features: adds the signature `features`: the last hidden layer, or the layer of this name.
@@ -57,10 +62,14 @@ def export(
         The path of the version.
 
     Raises:
-        ValueError: if the model is not built, has a fixed batch size or no such signature, draws random numbers at
-            inference, cannot run without Keras or gives no finite outputs, or an argument is none of the above.
+        ValueError: if the model is not built, has no such signature, draws random numbers at inference, cannot run
+            without Keras, takes no inputs that are drawn or gives no finite outputs, or an argument is none of the
+            above; if the `models.config` beside the folder is none that a server takes.
         FileExistsError: if the version is there.
         OSError: if the folder cannot be written; a file in its place is a NotADirectoryError.
+
+    Warns:
+        UserWarning: if a layer that draws noise was called with `training=True`: `serving_default` is inference.
 
     Example:
 
@@ -72,9 +81,10 @@ def export(
     ('irises', '1')
     """
     folder = Path(folder)
-    _check_model(model)
+    model = models.accepted(model, probe)
     _check_arguments(folder, card, features, normalized)
     server_files.check_installed()
+    models.warn_of_noise(model, sample)
     with plain():
         served = [signatures.default(model, output, probe)]
         if preprocess is not None:
@@ -84,35 +94,24 @@ def export(
         if sample:
             served.append(signatures.sample(model, served[0], output))
         tried = {signature.name: (signature.example, _finite(signature)) for signature in served}
-        with _new_version(folder, version) as (unfinished, number):
-            _write(model, served, unfinished)
+        with versions.new(folder, version) as (unfinished, number):
+            _write(model, served, preprocess, unfinished)
             graph.check(unfinished)
             cards.write_probe(unfinished, tried)
-            server_files.write(unfinished, folder.name, tried)
+            server_files.write(unfinished, folder.name, tried, served[0].specs[0].shape[0])
             # Last, for it holds the checksums of the others.
             cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
 
 
-def _check_model(model: keras.Model) -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Expected Keras on TensorFlow: a model that was trained on another backend is saved as a .keras file and "
-            f"exported from a process with KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}"
-        )
-    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        built = "not built" if isinstance(model, keras.Model) and not model.built else "without symbolic inputs"
-        raise ValueError(
-            f"Expected a functional or sequential Keras model that is built. Received: {type(model).__name__}, {built}"
-        )
-    fixed = [tensor.name for tensor in model.inputs if tensor.shape[0] is not None]
-    if fixed:
-        raise ValueError(f"Expected a free batch size, so that requests can be batched. Received: fixed in {fixed}")
-
-
 def _check_arguments(folder: Path, card: Any, features: bool | str, normalized: bool) -> None:
     if not server_files.NAME.fullmatch(folder.name):
         raise ValueError(f"Expected a folder named as the model: letters, digits, _ . -. Received: {str(folder)!r}")
+    if folder.name.isdecimal():
+        raise ValueError(
+            "Expected the folder of a model, not of a version: a number is given as `version` (--version). "
+            f"Received: {str(folder)!r}"
+        )
     try:
         json.dumps(card, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -143,47 +142,13 @@ def _of_images(served: Signature) -> Signature:
     return served
 
 
-def _write(model: keras.Model, served: list[Signature], path: Path) -> None:
+def _write(model: keras.Model, served: list[Signature], preprocess: Any, path: Path) -> None:
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    # The variables that an endpoint reads are written with it. Tracking a model would write them a second time, as the
+    # archive's own `variables`; under a module, only its lookup tables are found.
+    tables = tf.Module()
+    tables.model, tables.preprocess = model, preprocess
+    archive.track(tables)
     for signature in served:
         archive.add_endpoint(signature.name, signature.function, input_signature=list(signature.specs))
     archive.write_out(path, verbose=False)
-
-
-@contextlib.contextmanager
-def _new_version(folder: Path, version: int | None) -> Iterator[tuple[Path, int]]:
-    """Give a folder to write a version into, and rename it when that is done; on any error remove what was made."""
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int) or version < 1):
-        raise ValueError(f"Expected a version of at least 1. Received: {version!r}")
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; expected the folder of a model.")
-    number = version or max(server_files.versions(folder), default=0) + 1
-    if (folder / str(number)).exists():
-        raise FileExistsError(f"{folder / str(number)} is there; a version is never written over.")
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    unfinished = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # In the model's own folder, so that it is the same file system; a server passes over what is no number.
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-        yield unfinished / "version", number
-        try:
-            (unfinished / "version").rename(folder / str(number))
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            raise FileExistsError(f"{folder / str(number)} was written by another export meanwhile.") from None
-        try:
-            server_files.write_config(folder.parent)
-        except BaseException:
-            (folder / str(number)).rename(unfinished / "version")
-            raise
-        unfinished.rmdir()
-    except BaseException:
-        if unfinished is not None:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        for path in new:
-            with contextlib.suppress(OSError):
-                path.rmdir()
-        raise

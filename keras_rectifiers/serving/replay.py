@@ -6,6 +6,7 @@ Prints, as JSON, the largest error of each signature over its largest output, an
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,24 +22,39 @@ def probe(path: Path) -> dict[str, tuple[dict, dict]]:
     tried: dict[str, tuple[dict, dict]] = {}
     with np.load(path / "assets.extra" / "probe.npz") as arrays:
         for key in arrays:
-            signature, kind, name = key.split(":", 2)
-            inputs_and_outputs = tried.setdefault(signature, ({}, {}))
-            inputs_and_outputs[kind == "outputs"][name] = arrays[key]
+            if not key.startswith("lengths:"):
+                signature, kind, name = key.split(":", 2)
+                inputs_and_outputs = tried.setdefault(signature, ({}, {}))
+                inputs_and_outputs[kind == "outputs"][name] = _read(arrays, key)
     return tried
 
 
+def _read(arrays: Any, key: str) -> np.ndarray:
+    array = arrays[key]
+    if array.dtype.kind != "S":
+        return array
+    words = array.astype(object)
+    # The zeros at the ends of strings, which NumPy drops.
+    if f"lengths:{key}" in arrays:
+        lengths = arrays[f"lengths:{key}"].flat
+        words.flat = [word.ljust(length, b"\0") for word, length in zip(words.flat, lengths, strict=True)]
+    return words
+
+
 def error(expected: dict, found: dict) -> float:
-    """Return the largest difference of the outputs over the largest output; of integers, 0 or infinity."""
+    """Return the largest difference of the outputs over the largest output; of integers and strings, 0 or infinity."""
     if set(expected) != set(found):
         return np.inf
     return max(map(_error, (expected[name] for name in expected), (np.asarray(found[name]) for name in expected)))
 
 
 def _error(expected: np.ndarray, found: np.ndarray) -> float:
-    if expected.shape != found.shape or not np.isfinite(found).all():
+    if expected.shape != found.shape:
         return np.inf
     if not np.issubdtype(expected.dtype, np.floating):
         return 0.0 if (expected == found).all() else np.inf
+    if not np.isfinite(found).all():
+        return np.inf
     return float(np.abs(expected - found).max() / max(np.abs(expected).max(), 1e-30))
 
 

@@ -1,7 +1,6 @@
-"""The files that TensorFlow Serving reads besides a model: warm-up requests, batching, its list of models."""
+"""The files that TensorFlow Serving reads besides a model: warm-up requests and batching; the numbers of versions."""
 
 import importlib.util
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,38 +8,44 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_rectifiers.serving.signatures import Arrays
+from keras_rectifiers.serving import model_list
+from keras_rectifiers.serving.probes import Arrays
 
 WARM_UP = "tf_serving_warmup_requests"
 # Of a server that is started with --enable_batching and --enable_per_model_batching_parameters. The number of its
 # threads is not a model's to say.
 BATCHING = """\
-max_batch_size { value: 256 }
 batch_timeout_micros { value: 1000 }
 max_enqueued_batches { value: 100 }
 """
 NAME = re.compile(r"[\w.-]*\w", re.ASCII)
-MODELS = "/models"  # the folder of a server's container that the models' folder is mounted at
+LARGEST = 2**63 - 1  # the largest number that the server's int64 takes
 
 
 def versions(folder: Path) -> list[int]:
     """Return the numbers of the versions in a model's folder."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name))
+    named = (path for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name) and path.is_dir())
+    return sorted(number for number in (int(path.name) for path in named) if number <= LARGEST)
 
 
-def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]]) -> None:
-    """Write warm-up requests for each signature without a seed, of one row and of all, and the batching parameters."""
+def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]], fixed: int | None) -> None:
+    """Write warm-up requests for each signature without a seed, and the batching parameters.
+
+    Each signature is asked with one row and with all; where the number of rows is `fixed`, with these only.
+    """
     (path / "assets.extra").mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path / "assets.extra" / WARM_UP)) as writer:
         for signature, (inputs, _) in tried.items():
             # A server that batches refuses inputs of different first sizes, and with such a warm-up the whole model.
             if "seed" not in inputs:
-                for rows in (1, None):
+                for rows in (None,) if fixed else (1, None):
                     first = {name: array[:rows] for name, array in inputs.items()}
                     writer.write(_logged(model, signature, first).SerializeToString())
-    (path / "batching_params.pbtxt").write_text(BATCHING)
+    # A server that batches fills a batch up to a size that is allowed.
+    size = f"max_batch_size {{ value: {fixed or 256} }}\n" + (f"allowed_batch_sizes: {fixed}\n" if fixed else "")
+    (path / "batching_params.pbtxt").write_text(size + BATCHING)
 
 
 def write_config(folder: Path) -> None:
@@ -48,23 +53,8 @@ def write_config(folder: Path) -> None:
 
     What is there stays: a version that was pinned by hand too.
     """
-    file = folder / "models.config"
-    text = file.read_text() if file.exists() else "model_config_list {\n}\n"
-    listed = re.findall(r'name: "([^"]+)"', text)
-    models = {path.parents[1].name for path in folder.glob("*/*/saved_model.pb") if path.parent.name.isdecimal()}
-    names = sorted(filter(NAME.fullmatch, models))
-    entries = "".join(
-        f'  config {{\n    name: "{name}"\n    base_path: "{MODELS}/{name}"\n    model_platform: "tensorflow"\n  }}\n'
-        for name in names
-        if name not in listed
-    )
-    rest = text.rstrip().removesuffix("}")
-    temporary = folder / f".models.config.{os.getpid()}"
-    try:
-        temporary.write_text(f"{rest}{entries}}}\n")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    names = {path.name for path in folder.iterdir() if path.is_dir() and NAME.fullmatch(path.name)}
+    model_list.add(folder, sorted(name for name in names if _holds_a_version(folder / name)))
 
 
 def check_installed() -> None:
@@ -73,6 +63,10 @@ def check_installed() -> None:
         raise ImportError(
             "The warm-up requests need the protocol of TensorFlow Serving: pip install 'keras-rectifiers[serving]'"
         )
+
+
+def _holds_a_version(folder: Path) -> bool:
+    return any((folder / str(number) / "saved_model.pb").exists() for number in versions(folder))
 
 
 def _logged(model: str, signature: str, inputs: Arrays) -> Any:

@@ -1,6 +1,7 @@
 """What a served model answers to: one endpoint a signature, traced from a Keras model as plain operations."""
 
 import contextlib
+import keyword
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rectifiers import noise
+from keras_rectifiers.serving import probes
+from keras_rectifiers.serving.probes import Arrays
+from keras_rectifiers.serving.reasons import reason
 
 DEFAULT = "serving_default"
 # The names that Keras gives to inputs without one: they change from run to run.
 _NAMELESS = re.compile(r"(keras_tensor|input_layer|input)(_\d+)?")
-
-Arrays = dict[str, np.ndarray]
 
 
 class Signature(NamedTuple):
@@ -28,27 +30,45 @@ class Signature(NamedTuple):
 
     def outputs(self) -> Arrays:
         """Return what Keras, eagerly, makes of the example."""
-        values = self.function(*(tf.constant(self.example[spec.name]) for spec in self.specs))
-        return {name: value.numpy() for name, value in values.items()}
+        try:
+            return _run(self.function, self.specs, self.example)
+        except (ValueError, tf.errors.OpError) as error:
+            # Of one line are those of this package.
+            if len(str(error).splitlines()) == 1 and isinstance(error, ValueError):
+                raise
+            raise _not_taken(self.name, error) from None
 
 
 def default(model: keras.Model, output: str | None, example: Arrays | None) -> Signature:
     """Return deterministic inference, with inputs and outputs of names that stay."""
     names = input_names(model)
     specs = tuple(
-        tf.TensorSpec((None, *tensor.shape[1:]), _wide(tensor.dtype), name=name)
+        tf.TensorSpec(tensor.shape, _wide(tensor.dtype), name=name)
         for name, tensor in zip(names, model.inputs, strict=True)
     )
 
     def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         return named(model(_arranged(model, values), training=False), model, output)
 
-    return Signature(DEFAULT, serve, specs, drawn(specs) if example is None else checked(example, specs))
+    if example is not None:
+        served = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
+        given = probes.checked({served.get(name, name): values for name, values in example.items()}, specs)
+        try:
+            _check_shapes(model, specs, given)
+        except Exception as error:
+            raise _not_taken(DEFAULT, error) from None
+        return Signature(DEFAULT, serve, specs, given)
+
+    def run(drawn: Arrays) -> Arrays:
+        _check_shapes(model, specs, drawn)
+        return _run(serve, specs, drawn)
+
+    return Signature(DEFAULT, serve, specs, probes.drawn(specs, probes.vocabularies(model), run))
 
 
 def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> list[Signature]:
     """Return the two signatures that take images as clients have them: uint8 pixels, and encoded JPEG or PNG files."""
-    height, width, channels = served.specs[0].shape[1:]
+    rows, height, width, channels = served.specs[0].shape
 
     def of_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return served.function(scaling(tf.cast(images, tf.float32)))
@@ -63,17 +83,17 @@ def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> 
         images = tf.map_fn(decoded, image_bytes, fn_output_signature=tf.TensorSpec((height, width, channels), tf.uint8))
         return of_pixels(images)
 
-    images = np.random.default_rng(0).integers(0, 256, (4, height, width, channels)).astype("uint8")
-    files = np.array([tf.io.encode_png(image).numpy() for image in images])
+    images = np.random.default_rng(0).integers(0, 256, (rows or 4, height, width, channels)).astype("uint8")
+    files = np.array([tf.io.encode_png(image).numpy() for image in images], object)
     return [
         Signature(
             "preprocess",
             of_pixels,
-            (tf.TensorSpec((None, height, width, channels), tf.uint8, "images"),),
+            (tf.TensorSpec((rows, height, width, channels), tf.uint8, "images"),),
             {"images": images},
         ),
         Signature(
-            "preprocess_bytes", of_files, (tf.TensorSpec((None,), tf.string, "image_bytes"),), {"image_bytes": files}
+            "preprocess_bytes", of_files, (tf.TensorSpec((rows,), tf.string, "image_bytes"),), {"image_bytes": files}
         ),
     ]
 
@@ -91,6 +111,8 @@ def features(model: keras.Model, served: Signature, layer: str | None, normalize
 
 def sample(model: keras.Model, served: Signature, output: str | None) -> Signature:
     """Return inference in which the units that draw noise in training draw it from a seed that the client sends."""
+    if "seed" in served.example:
+        raise ValueError("Signature `sample` takes an input `seed` of its own. Received: a model with one of that name")
 
     def draw(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         *inputs, seed = values
@@ -108,13 +130,26 @@ def sample(model: keras.Model, served: Signature, output: str | None) -> Signatu
 
 
 def input_names(model: keras.Model) -> list[str]:
-    """Return the names of the inputs: those that were given, and `inputs`, numbered if there are more, for others."""
+    """Return the names of the inputs: those that were given, and `inputs`, numbered if there are more, for others.
+
+    A signature takes them as arguments, so what Python allows no argument to be called is made into what it does.
+    """
     given = [tensor.name for tensor in model.inputs]
     alone = len(given) == 1
-    return [
-        ("inputs" if alone else f"inputs_{number}") if _NAMELESS.fullmatch(name) else name
+    names = [
+        ("inputs" if alone else f"inputs_{number}") if _NAMELESS.fullmatch(name) else _argument(name)
         for number, name in enumerate(given)
     ]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Expected inputs of different names. Received: {given}, served as {', '.join(twice)}")
+    return names
+
+
+def _argument(name: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    if keyword.iskeyword(name) or name == "self":
+        return f"{name}_"
+    return name if re.match("[A-Za-z]", name) else f"input_{name.lstrip('_')}"
 
 
 def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.Tensor]:
@@ -135,31 +170,22 @@ def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.
     return values
 
 
-def drawn(specs: tuple[tf.TensorSpec, ...], rows: int = 32) -> Arrays:
-    """Return inputs to try a model with where none are given: uniform on [0, 1), or 0 and 1 for integers."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for spec in specs:
-        shape = (rows, *(size or 4 for size in spec.shape[1:]))
-        values = rng.random(shape) if spec.dtype.is_floating else rng.integers(0, 2, shape)
-        arrays[spec.name] = values.astype(spec.dtype.as_numpy_dtype)
-    return arrays
+def _check_shapes(model: keras.Model, specs: tuple[tf.TensorSpec, ...], example: Arrays) -> None:
+    """Let Keras refuse what is too small for the model.
+
+    A convolution by oneDNN whose output has size 0 gives memory that nobody wrote, in the shape of its input.
+    """
+    tensors = [keras.KerasTensor(example[spec.name].shape, dtype=spec.dtype.name) for spec in specs]
+    model.compute_output_spec(_arranged(model, tensors))
 
 
-def checked(example: Arrays, specs: tuple[tf.TensorSpec, ...]) -> Arrays:
-    """Return the caller's inputs in the types of the signature, refused if they do not fit it."""
-    if set(example) != {spec.name for spec in specs}:
-        raise ValueError(
-            f"Expected inputs to try the model with, named {', '.join(spec.name for spec in specs)}. "
-            f"Received: {', '.join(example)}"
-        )
-    arrays = {spec.name: np.asarray(example[spec.name]).astype(spec.dtype.as_numpy_dtype) for spec in specs}
-    for spec in specs:
-        if not spec.shape.is_compatible_with(arrays[spec.name].shape) or not len(arrays[spec.name]):
-            raise ValueError(
-                f"Expected `{spec.name}` of shape {tuple(spec.shape)}. Received: shape {arrays[spec.name].shape}"
-            )
-    return arrays
+def _not_taken(name: str, error: Exception) -> ValueError:
+    return ValueError(f"Expected inputs that {name} takes. Received: {reason(error)}")
+
+
+def _run(function: Callable, specs: tuple[tf.TensorSpec, ...], example: Arrays) -> Arrays:
+    values = function(*(tf.constant(example[spec.name], spec.dtype) for spec in specs))
+    return {name: value.numpy() for name, value in values.items()}
 
 
 def _arranged(model: keras.Model, values: Any) -> Any:
