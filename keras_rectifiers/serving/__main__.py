@@ -1,8 +1,8 @@
 """`python -m keras_rectifiers.serving`: the command, which `command.py` holds."""
 
-from keras_rectifiers.serving.command import main, run
+import sys
 
-__all__ = ["main", "run"]
+from keras_rectifiers.serving.command import main
 
 if __name__ == "__main__":
-    run()
+    sys.exit(main())

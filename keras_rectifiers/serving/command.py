@@ -42,11 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run() -> None:
-    """The console script."""
-    sys.exit(main())
-
-
 def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="keras-rectifiers", epilog="`keras-rectifiers check --help` tells of the other."
