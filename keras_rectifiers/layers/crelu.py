@@ -112,11 +112,14 @@ class CReLU(keras.layers.Layer):
         super().__init__(**kwargs)
         self.axis = checks.integer("axis", axis)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is CReLU.build
 
     def build(self, input_shape: tuple) -> None:
-        checks.axis(self.axis, len(input_shape), owner="CReLU")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        checks.axis(self.axis, checks.rank(inputs, owner="CReLU"), owner="CReLU")
         return crelu(inputs, self.axis, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -126,8 +129,8 @@ class CReLU(keras.layers.Layer):
         return ops.concatenate([previous_mask, previous_mask], axis=axis)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        axis = checks.axis(self.axis, len(input_shape), owner="CReLU")
-        return _doubled(tuple(input_shape), axis=axis)
+        shape = checks.shape(input_shape, owner="CReLU")
+        return _doubled(shape, axis=checks.axis(self.axis, len(shape), owner="CReLU"))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

@@ -100,6 +100,7 @@ class ELU(keras.layers.Layer):
         super().__init__(**kwargs)
         self.alpha = checks.number("alpha", alpha, least=0.0)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return elu(inputs, self.alpha, training=training)

@@ -123,7 +123,7 @@ def maxout(
     x = checks.tensor(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)
     axis = checks.axis(checks.integer("axis", axis), len(x.shape), owner="`maxout`", batch=False)
-    checks.choice("grouping", grouping, GROUPINGS)
+    grouping = checks.choice("grouping", grouping, GROUPINGS)
     _checked_width(x.shape[axis], pieces, owner="`maxout`")
     return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)
 
@@ -173,12 +173,14 @@ class Maxout(keras.layers.Layer):
         self.axis = checks.integer("axis", axis)
         self.grouping = checks.choice("grouping", grouping, GROUPINGS)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is Maxout.build
 
     def build(self, input_shape: tuple) -> None:
-        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
-        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        checks.axis(self.axis, checks.rank(inputs, owner="Maxout"), owner="Maxout")
         return maxout(inputs, self.pieces, self.axis, self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -191,9 +193,10 @@ class Maxout(keras.layers.Layer):
         return previous_mask
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
-        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
-        return _reduced(tuple(input_shape), pieces=self.pieces, axis=axis, grouping=self.grouping)
+        shape = checks.shape(input_shape, owner="Maxout")
+        axis = checks.axis(self.axis, len(shape), owner="Maxout")
+        _checked_width(shape[axis], self.pieces, owner="Maxout")
+        return _reduced(shape, pieces=self.pieces, axis=axis, grouping=self.grouping)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

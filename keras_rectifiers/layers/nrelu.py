@@ -129,7 +129,8 @@ def nrelu(
     Reference: Nair and Hinton 2010, section 2.
     """
     x = checks.tensor(x, owner="nrelu")
-    checks.choice("inference", inference, INFERENCES)
+    inference = checks.choice("inference", inference, INFERENCES)
+    seed = checks.seed_or_generator(seed)
     if checks.training(training) or inference == "sample":
         return _sampling_kernel(x, training)(x, noise.seeded_key(seed, owner="nrelu"), training=training)
     return (_rectified_kernel if inference == "rectified" else _mean_kernel)(x, training=training)
@@ -182,6 +183,7 @@ class NReLU(keras.layers.Layer):
         self.seed = checks.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         training = noise.draws(training)

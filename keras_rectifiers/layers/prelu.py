@@ -1,7 +1,6 @@
 """PReLU, the rectifier whose negative slope is learned."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import keras
@@ -88,6 +87,7 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
     Reference: He, Zhang, Ren and Sun 2015, equation 1.
     """
     x = checks.tensor(x, owner="prelu")
+    slope = checks.numbers("slope", slope)
     if not hasattr(slope, "dtype"):
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
@@ -160,31 +160,27 @@ class PReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(alpha_initializer, Real):
-            alpha_initializer = keras.initializers.Constant(checks.number("alpha_initializer", alpha_initializer))
-        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.alpha_initializer = _checked_initializer(alpha_initializer, self.dtype)
         self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
         self.alpha_constraint = keras.constraints.get(alpha_constraint)
         self.shared_axes = _checked_axes(shared_axes)
-        self.data_format = checks.choice(
-            "data_format",
-            data_format or keras.config.image_data_format(),
-            ("channels_last", "channels_first"),
-        )
+        data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.data_format = checks.choice("data_format", data_format, ("channels_last", "channels_first"))
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        shared = self._shared_axes(len(input_shape))
-        own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
-        unknown = [axis for axis in own if input_shape[axis] is None]
+        shape = checks.shape(input_shape, owner="PReLU")
+        shared = self._shared_axes(len(shape))
+        own = [axis for axis in range(1, len(shape)) if axis not in shared]
+        unknown = [axis for axis in own if shape[axis] is None]
         if unknown:
             raise ValueError(
                 f"PReLU expected a known size on every axis that has slopes of its own; add axes {unknown} to "
-                f"`shared_axes` or give their size. Received: input_shape={tuple(input_shape)}"
+                f"`shared_axes` or give their size. Received: input_shape={shape}"
             )
         self.alpha = self.add_weight(
             name="alpha",
-            shape=tuple(input_shape[axis] if axis in own else 1 for axis in range(1, len(input_shape))),
+            shape=tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape))),
             initializer=self.alpha_initializer,
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
@@ -192,7 +188,7 @@ class PReLU(keras.layers.Layer):
             autocast=False,
         )
         # Without it a layer of one channel would broadcast a wider slope and change the width.
-        self.input_spec = keras.InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in own})
+        self.input_spec = keras.InputSpec(ndim=len(shape), axes={axis: shape[axis] for axis in own})
 
     def _shared_axes(self, rank: int) -> set[int]:
         if self.shared_axes is None:
@@ -206,7 +202,9 @@ class PReLU(keras.layers.Layer):
         return prelu(inputs, self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        shape = checks.shape(input_shape, owner="PReLU")
+        self._shared_axes(len(shape))
+        return shape
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)
@@ -218,18 +216,28 @@ class PReLU(keras.layers.Layer):
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
             "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
-            "shared_axes": self.shared_axes,
+            "shared_axes": list(self.shared_axes) if isinstance(self.shared_axes, list) else self.shared_axes,
             "data_format": self.data_format,
         }
 
 
+def _checked_initializer(initializer: Any, dtype: str) -> Any:
+    array = len(getattr(initializer, "shape", ())) > 0
+    if not (array or callable(initializer) or isinstance(initializer, str | dict)):
+        wanted = "an initializer or a finite number"
+        number = checks.number("alpha_initializer", initializer, dtype=dtype, wanted=wanted)
+        initializer = keras.initializers.Constant(number)
+    return checks.initializer("alpha_initializer", initializer, dtype=dtype)
+
+
 def _checked_axes(shared_axes: Any) -> Any:
     if shared_axes is None or (isinstance(shared_axes, str) and shared_axes == "spatial"):
-        return shared_axes
-    if isinstance(shared_axes, str):
-        raise ValueError(
-            'Argument `shared_axes` must be "spatial", None or a list of integers. '
-            f"Received: shared_axes={shared_axes!r}"
-        )
-    several = shared_axes if np.ndim(shared_axes) else [shared_axes]
-    return [checks.integer("shared_axes", axis) for axis in several]
+        return "spatial" if shared_axes else None
+    several = isinstance(shared_axes, list | tuple | range) or (
+        isinstance(shared_axes, np.ndarray) and shared_axes.ndim == 1 and shared_axes.dtype.kind in "iu"
+    )
+    try:
+        return [checks.integer("shared_axes", axis) for axis in (shared_axes if several else [shared_axes])]
+    except ValueError:
+        wanted = '"spatial", None, an integer or a list of integers'
+        raise checks.refusal("shared_axes", wanted, shared_axes) from None

@@ -97,15 +97,20 @@ class SignFlip(keras.layers.Layer):
         super().__init__(**kwargs)
         self.axis = checks.integer("axis", axis)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is SignFlip.build
 
     def build(self, input_shape: tuple) -> None:
-        checks.axis(self.axis, len(input_shape), owner="SignFlip")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        checks.axis(self.axis, checks.rank(inputs, owner="SignFlip"), owner="SignFlip")
         return sign_flip(inputs, self.axis, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        shape = checks.shape(input_shape, owner="SignFlip")
+        checks.axis(self.axis, len(shape), owner="SignFlip")
+        return shape
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

@@ -93,6 +93,7 @@ class ScaledSoftplus(keras.layers.Layer):
         super().__init__(**kwargs)
         self.sharpness = checks.number("sharpness", sharpness, above=0.0)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return scaled_softplus(inputs, self.sharpness, training=training)
