@@ -73,9 +73,16 @@ def numbers(name: str, value: Any) -> Any:
             raise refusal(name, wanted, value) from None
     if not hasattr(value, "dtype") or isinstance(value, np.generic) or _is_scalar_array(value):
         return number(name, value, wanted=wanted)
-    if isinstance(value, keras.KerasTensor) or not any(kind in str(value.dtype) for kind in ("float", "int")):
+    if isinstance(value, keras.KerasTensor) or not any(kind in _dtype(value) for kind in ("float", "int")):
         raise refusal(name, wanted, value)
     return value
+
+
+def _dtype(value: Any) -> str:
+    try:
+        return keras.backend.standardize_dtype(value.dtype)
+    except ValueError:  # one of NumPy's that Keras does not have
+        return ""
 
 
 def _floats(name: str, value: Any) -> Any:
@@ -85,9 +92,10 @@ def _floats(name: str, value: Any) -> Any:
 def integer(name: str, value: Any, *, least: int | None = None) -> int:
     """Return `value` as a plain int if it is a whole number of at least `least`."""
     whole = _whole(value)
-    if whole is None or (least is not None and whole < least):
-        raise refusal(name, "an integer" if least is None else f"an integer of at least {least}", value)
-    return whole
+    if whole is not None and (least is None or whole >= least) and abs(whole) < 2**31:
+        return whole
+    wanted = "an integer" if least is None else f"an integer of at least {least}"
+    raise refusal(name, wanted if whole is None or abs(whole) < 2**31 else f"{wanted} in (-2**31, 2**31)", value)
 
 
 def _whole(value: Any) -> int | None:

@@ -131,6 +131,7 @@ NO_SLOPES += [
     {},
     np.array([True] * 6),
     np.array(["1"] * 6),
+    np.ones(6, "longdouble"),
     np.ones(6, "complex64"),
 ]
 

@@ -1,6 +1,6 @@
 """Does each layer pass the test that Keras asks of its own layers?
 
-It compares configs, shapes, dtypes, masks, weights and generators, symbolic and eager, trains a model for a step as each
+It compares configs, shapes, dtypes, weights and generators, symbolic and eager, trains a model for a step as each
 backend does it, and asks for mixed precision. It is private to Keras: where it is gone, these tests are skipped.
 """
 
