@@ -60,7 +60,7 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
         A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
 
     Raises:
-        ValueError: if `axis` is out of range or `x` is not floating-point.
+        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
 
     Example:
 
@@ -95,7 +95,7 @@ class CReLU(keras.layers.Layer):
     passes through, and is doubled with the axis where it covers it.
 
     Raises:
-        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+        ValueError: if `axis` is out of range or the batch axis, or the input is not one floating-point tensor.
 
     Example:
 

@@ -108,7 +108,7 @@ def maxout(
         A tensor of the dtype of `x`, `pieces` times narrower along `axis`.
 
     Raises:
-        ValueError: if an argument is none of the above or `x` is not floating-point.
+        ValueError: if an argument is none of the above or `x` is not one floating-point tensor.
 
     Example:
 
@@ -152,7 +152,7 @@ class Maxout(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, the size of `axis` is unknown or no multiple of `pieces`, a
-            mask covers `axis`, or the input is not floating-point.
+            mask covers `axis`, or the input is not one floating-point tensor.
 
     Example:
 

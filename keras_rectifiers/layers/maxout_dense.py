@@ -36,8 +36,8 @@ class MaxoutDense(keras.layers.Layer):
     Input: a float tensor (batch, ..., inputs). Output: (batch, ..., units). A mask passes through.
 
     Raises:
-        ValueError: if an argument is none of the above, the input has no feature axis or one of unknown size, or the
-            input is not floating-point.
+        ValueError: if an argument is none of the above, `units * pieces` exceeds 2**31 - 1, or the input is not one
+            floating-point tensor with a feature axis of known size.
 
     Example:
 

@@ -115,8 +115,8 @@ def nrelu(
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not
-            floating-point.
+        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not one
+            floating-point tensor.
 
     Example:
 
@@ -161,7 +161,7 @@ class NReLU(keras.layers.Layer):
     noise: give each its own.
 
     Raises:
-        ValueError: if an argument is none of the above or the input is not floating-point.
+        ValueError: if an argument is none of the above or the input is not one floating-point tensor.
 
     Example:
 

@@ -65,8 +65,8 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
 
     Args:
         x: float tensor of any shape.
-        slope: a, a number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into it,
-            and are summed in float32 or wider.
+        slope: a, a finite number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into
+            it, and are summed in float32 or wider.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
@@ -74,7 +74,8 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `slope` does not broadcast to the shape of `x`, or `x` is not floating-point.
+        ValueError: if `slope` is no finite number and no tensor, or does not broadcast to the shape of `x`, or `x` is
+            not one floating-point tensor.
 
     Example:
 
@@ -121,7 +122,7 @@ class PReLU(keras.layers.Layer):
     starting at 0.25, and no weight decay on it (decay would pull the unit towards ReLU).
 
     Args:
-        alpha_initializer: initializer of the slopes; a constant 0.25.
+        alpha_initializer: initializer of the slopes, or a number at which they all start; 0.25.
         alpha_regularizer: regularizer of the slopes; none.
         alpha_constraint: constraint on the slopes; none.
         shared_axes: `"spatial"` shares one slope along every axis but the batch's and the channel's; a list of axes
@@ -134,7 +135,7 @@ class PReLU(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, a shared axis is out of range, the size of an axis that is
-            not shared is unknown, or the input is not floating-point.
+            not shared is unknown, or the input is not one floating-point tensor.
 
     Example:
 

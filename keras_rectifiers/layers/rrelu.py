@@ -107,7 +107,8 @@ def rrelu(
 
     Raises:
         ValueError: if an argument is none of the above, both slopes of a divisor exceed 1, `training` is `True` without
-            a seed, or `x` is not floating-point.
+            a seed, or `x` is not one floating-point tensor. In float32 the slopes, their difference and the divisors
+            must be finite and the divisors not 0.
 
     Example:
 
@@ -154,7 +155,8 @@ class RReLU(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, `lower` exceeds `upper`, both slopes of a divisor exceed 1, or
-            the input is not floating-point.
+            the input is not one floating-point tensor. In float32 the slopes, their difference and the divisors must be
+            finite and the divisors not 0.
 
     Example:
 

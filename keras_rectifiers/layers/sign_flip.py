@@ -46,7 +46,7 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `axis` is out of range or `x` is not floating-point.
+        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
 
     Example:
 
@@ -80,7 +80,7 @@ class SignFlip(keras.layers.Layer):
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
     Raises:
-        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+        ValueError: if `axis` is out of range or the batch axis, or the input is not one floating-point tensor.
 
     Example:
 

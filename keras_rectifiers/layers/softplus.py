@@ -44,7 +44,7 @@ def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = N
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `sharpness` is not above 0 or not finite, or `x` is not floating-point.
+        ValueError: if `sharpness` is in float32 not above 0 or not finite, or `x` is not one floating-point tensor.
 
     Example:
 
@@ -76,7 +76,8 @@ class ScaledSoftplus(keras.layers.Layer):
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
     Raises:
-        ValueError: if `sharpness` is not above 0 or not finite, or the input is not floating-point.
+        ValueError: if `sharpness` is in float32 not above 0 or not finite, or the input is not one floating-point
+            tensor.
 
     Example:
 
