@@ -4,41 +4,133 @@ import functools
 import math
 import operator
 from collections.abc import Collection
+from decimal import Decimal
+from numbers import Number, Real
 from typing import Any
 
 import keras
 import numpy as np
 
 
-def number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:
-    """Return `value` as a plain float if it is finite, more than `above` and at least `least`."""
-    wanted = "a finite number"
-    if above > -math.inf:
-        wanted += f" above {above:g}"
-    if least > -math.inf:
-        wanted += f" of at least {least:g}"
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+    dtype: str = "float32",
+    wanted: str = "a finite number",
+) -> float:
+    """Return `value` as a plain float if it is finite, more than `above`, at least `least` and at most `most`.
+
+    So must its value in `dtype` be, in which a formula or a weight takes it.
+    """
+
+    def fits(candidate: float) -> bool:
+        return math.isfinite(candidate) and candidate > above and least <= candidate <= most
+
+    plain = _real(value)
+    if fits(plain) and fits(_rounded(plain, dtype)):
+        return plain
+    bounds = (("above", above), ("of at least", least), ("of at most", most))
+    wanted += "".join(f" {words} {bound:g}" for words, bound in bounds if math.isfinite(bound))
+    raise refusal(name, f"{wanted} in {dtype}" if fits(plain) else wanted, value)
+
+
+def _real(value: Any) -> float:
+    """Return a real number of Python's or NumPy's as a plain float, NaN for anything else."""
+    # For a backend's tensor too: its gradient would be cut without a word.
+    if _is_scalar_array(value):
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return math.nan
     try:
-        plain = float(value)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
-        plain = math.nan
-    if isinstance(value, bool | np.bool_ | str) or not (math.isfinite(plain) and plain > above and plain >= least):
-        raise ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={value!r}")
-    return plain
+        return math.nan
+
+
+def _is_scalar_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0
+
+
+def _rounded(value: float, dtype: str) -> float:
+    if not math.isfinite(value):
+        return value
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = float(np.float16(value) if dtype == "float16" else np.float32(value))
+    # Compiled programs take what is below the normal numbers of float32 for 0.
+    return 0.0 if abs(rounded) < np.finfo("float32").tiny else rounded
+
+
+def numbers(name: str, value: Any) -> Any:
+    """Return a number or a nested list of numbers as plain floats, and a tensor of numbers as it is."""
+    wanted = "a finite number or a tensor of floating-point numbers"
+    if isinstance(value, list | tuple):
+        try:
+            return np.asarray(_floats(name, value)).tolist()
+        except ValueError:
+            raise refusal(name, wanted, value) from None
+    if not hasattr(value, "dtype") or isinstance(value, np.generic) or _is_scalar_array(value):
+        return number(name, value, wanted=wanted)
+    if isinstance(value, keras.KerasTensor) or not any(kind in _dtype(value) for kind in ("float", "int")):
+        raise refusal(name, wanted, value)
+    return value
+
+
+def _dtype(value: Any) -> str:
+    try:
+        return keras.backend.standardize_dtype(value.dtype)
+    except ValueError:  # one of NumPy's that Keras does not have
+        return ""
+
+
+def _floats(name: str, value: Any) -> Any:
+    return [_floats(name, entry) for entry in value] if isinstance(value, list | tuple) else number(name, value)
 
 
 def integer(name: str, value: Any, *, least: int | None = None) -> int:
     """Return `value` as a plain int if it is a whole number of at least `least`."""
     whole = _whole(value)
-    if whole is None or (least is not None and whole < least):
-        wanted = "an integer" if least is None else f"an integer of at least {least}"
-        raise ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={value!r}")
-    return whole
+    if whole is not None and (least is None or whole >= least) and abs(whole) < 2**31:
+        return whole
+    wanted = "an integer" if least is None else f"an integer of at least {least}"
+    raise refusal(name, wanted if whole is None or abs(whole) < 2**31 else f"{wanted} in (-2**31, 2**31)", value)
 
 
 def _whole(value: Any) -> int | None:
+    if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")) or not _has_one_element(value):
+        return None
     try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
+        return operator.index(value)
+    except Exception:  # what each backend's tensors raise is its own
+        return None
+
+
+def _has_one_element(value: Any) -> bool:
+    try:
+        return len(getattr(value, "shape", ())) == 0
+    except (TypeError, ValueError):
+        return False
+
+
+def boolean(name: str, value: Any) -> bool:
+    """Return `value` as a plain bool if it is one of Python's, NumPy's or a backend's."""
+    truth = _truth(value)
+    if truth is None:
+        raise refusal(name, "True or False", value)
+    return truth
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if "bool" not in str(getattr(value, "dtype", "")) or not _has_one_element(value):
+        return None
+    try:
+        return bool(value)
+    except Exception:  # a symbolic one, which each backend refuses in its own way
         return None
 
 
@@ -49,31 +141,58 @@ def seed(value: Any) -> int | None:
     whole = _whole(value)
     # From 2**31 on, one backend or another fails on a seed or wraps it.
     if whole is None or not 0 <= whole < 2**31:
-        raise ValueError(f"Argument `seed` must be None or an integer in [0, 2**31). Received: seed={value!r}")
+        raise refusal("seed", "None or an integer in [0, 2**31)", value)
     return whole
+
+
+def seed_or_generator(value: Any) -> Any:
+    """Return `value` if it is what a functional form draws from."""
+    return value if isinstance(value, keras.random.SeedGenerator) else seed(value)
 
 
 def training(value: Any) -> bool | None:
     """Return `value` as None or a plain bool, refusing what has none: a graph is made for one of them."""
     if value is None or isinstance(value, bool):
         return value
-    try:
-        # Keras hands NumPy's booleans on as tensors.
-        return {0: False, 1: True}[int(value)]
-    except (TypeError, ValueError, KeyError):
-        raise ValueError(f"Argument `training` must be None, True or False. Received: training={value!r}") from None
+    # Keras hands NumPy's booleans on as tensors.
+    truth = _truth(value)
+    whole = _whole(value) if truth is None else truth
+    if whole not in (0, 1):
+        raise refusal("training", "None, True or False", value)
+    return bool(whole)
 
 
 def choice(name: str, value: Any, choices: Collection[str]) -> str:
-    """Return `value` if it is one of `choices`."""
-    if value not in tuple(choices):
-        expected = ", ".join(f'"{c}"' for c in choices)
-        raise ValueError(f"Argument `{name}` must be one of {expected}. Received: {name}={value!r}")
-    return value
+    """Return the one of `choices` that `value` is."""
+    for candidate in choices:
+        if isinstance(value, str) and value == candidate:
+            return candidate
+    raise refusal(name, "one of " + ", ".join(f'"{c}"' for c in choices), value)
 
 
-def rank(x: Any) -> int | None:
-    """Return how many axes a tensor has, or None where a TensorFlow graph does not know it."""
+def initializer(name: str, value: Any, *, dtype: str = "float32") -> Any:
+    """Return the initializer that Keras makes of `value`, refusing None and a constant that is no finite number."""
+    # Keras draws from Glorot's distribution where a weight has None.
+    if value is None:
+        raise refusal(name, "an initializer", value)
+    made = keras.initializers.get(value)
+    if isinstance(made, keras.initializers.Constant) and not getattr(made.value, "shape", ()):
+        number(name, made.value, dtype=dtype, wanted="an initializer of finite numbers")
+    return made
+
+
+def shape(value: Any, *, owner: str) -> tuple[int | None, ...]:
+    """Return the shape of one tensor as a tuple, refusing several shapes and none."""
+    try:
+        return tuple(None if size is None else operator.index(size) for size in value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{owner} expected one tensor. Received: input_shape={_shown(value)}") from None
+
+
+def rank(x: Any, *, owner: str) -> int | None:
+    """Return the rank of an input, None where a TensorFlow graph does not know it, refusing what is no tensor."""
+    if not hasattr(x, "shape"):
+        raise ValueError(f"{owner} expected one tensor. Received: {_shown(x)}")
     return x.shape.rank if hasattr(x.shape, "rank") else len(x.shape)
 
 
@@ -97,6 +216,8 @@ def axis(value: int, rank: int | None, *, owner: str, batch: bool = True) -> int
 
 def floating(x: Any, *, owner: str) -> None:
     """Refuse an input that does not hold floating-point numbers."""
+    if not hasattr(x, "dtype"):
+        raise ValueError(f"{owner} expected one tensor. Received: {_shown(x)}")
     if not _is_floating(x.dtype):
         dtype = keras.backend.standardize_dtype(x.dtype)
         raise ValueError(f"{owner} expected a floating-point input; cast it first. Received: dtype={dtype}")
@@ -114,6 +235,33 @@ def tensor(x: Any, *, owner: str) -> Any:
             f"`{owner}` expected a tensor of numbers; in a functional model use the layer, or "
             f"`keras.layers.Activation({owner})` where the width does not change. Received: {x}"
         )
-    x = keras.ops.convert_to_tensor(x.value if isinstance(x, keras.Variable) else x)
+    if isinstance(x, keras.Variable):
+        x = x.value
+    if not hasattr(x, "dtype") and not _is_of_numbers(x):
+        raise ValueError(f"`{owner}` expected one tensor of numbers. Received: {_shown(x)}")
+    try:
+        x = keras.ops.convert_to_tensor(x)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{owner}` expected one tensor of numbers. Received: {_shown(x)}") from None
     floating(x, owner=f"`{owner}`")
     return x
+
+
+def _is_of_numbers(x: Any) -> bool:
+    # A list of tensors would be stacked into another shape than was promised.
+    if isinstance(x, list | tuple):
+        return all(isinstance(entry, Number) for entry in keras.tree.flatten(x))
+    return isinstance(x, Number) or hasattr(x, "__array__")
+
+
+def refusal(name: str, wanted: str, value: Any) -> ValueError:
+    """Return the error that says what an argument must be and what it was."""
+    return ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # for one, integers of more than 4,300 digits have no text
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 200 else f"{text[:200]}..."

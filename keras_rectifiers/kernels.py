@@ -90,7 +90,7 @@ class Kernel:
 
     def _plain(self, *inputs: Tensor, **constants: Any) -> Tensor:
         dtype = inputs[0].dtype
-        if self.exact or _is_full(dtype):
+        if self.exact or (_is_full(dtype) and all(other.dtype == dtype for other in inputs[1:])):
             return self.formula(*inputs, **constants)
         return _cast(self.formula(*self._widened(inputs), **constants), dtype)
 

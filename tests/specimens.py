@@ -4,9 +4,12 @@
 """
 
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 import keras_rectifiers as kr
 from keras_rectifiers import activations
@@ -28,6 +31,33 @@ class Specimen(NamedTuple):
         return self.layer(**{**self.arguments, **overrides})
 
 
+NO_TEXTS = (None, "", b"mean", 0, True, [], {}, ["mean"], np.array("mean"), np.array(["slope"]), np.array(["a", "b"]))
+NO_BOOLEANS = (None, "no", "", 0, 1, 1.0, [True], np.array([True]), np.array([True, False]), object)
+NO_INTEGERS = (None, True, np.True_, 1.0, np.float32(1), "1", b"1", 1j, [1], (1,), np.array([1]), np.array(1.0))
+NO_INTEGERS += (np.array(True), Fraction(1), Decimal(1), float("nan"), {}, object)
+# In float32 the last are infinite.
+NO_NUMBERS = (
+    None,
+    True,
+    np.True_,
+    "1",
+    b"1",
+    bytearray(b"1"),
+    1j,
+    np.complex64(1),
+    [0.5],
+    np.array([0.5, 0.5]),
+    object,
+)
+NO_NUMBERS += (np.array("1"), np.array(b"1"), np.array(True), float("nan"), float("-inf"), Decimal("nan"))
+NO_NUMBERS += (10**5000, 1e39, -1e39, Decimal("1e400"), Fraction(10**400), np.float64(1e39), np.array(1e39))
+NO_SEEDS = (*NO_INTEGERS[1:], -1, 2**31, 10**30)
+
+
+def each(name: str, *values: Any) -> tuple[dict[str, Any], ...]:
+    return tuple({name: value} for value in values)
+
+
 SPECIMENS = [
     Specimen(
         kr.PReLU,
@@ -42,10 +72,14 @@ SPECIMENS = [
         (4, 4, 6),
         weights=1,
         wrong_arguments=(
-            {"shared_axes": "channels"},
-            {"shared_axes": [1.5]},
-            {"data_format": "channels_middle"},
-            {"alpha_initializer": float("nan")},
+            *each("shared_axes", "channels", "", "12", b"12", 1.5, True, {1, 2}, {1: 2}, object),
+            *each("shared_axes", [1.5], [1, [2]], [[1], [2]], [True], [None], ["1"], iter([1, 2])),
+            *each("shared_axes", np.array([1.0]), np.array([True]), np.array([[1, 2]]), np.array([])),
+            *each("data_format", "channels_middle", *NO_TEXTS[1:]),
+            # A class and an array with axes are Keras's to judge.
+            *each("alpha_initializer", *(v for v in NO_NUMBERS if v is not object and np.ndim(v) == 0), [0.5]),
+            *each("alpha_initializer", *map(keras.initializers.Constant, (float("nan"), 1e39))),
+            {"alpha_initializer": 1e5, "dtype": "float16"},
         ),
         wrong_shapes=(
             ({"shared_axes": [0]}, (None, 4)),
@@ -65,14 +99,16 @@ SPECIMENS = [
         stochastic=True,
         wrong_arguments=(
             {"lower": 0.5, "upper": 0.2},
-            {"uniform_in": "normal"},
             {"lower": 0.0, "uniform_in": "divisor"},
             {"lower": -0.1, "uniform_in": "divisor"},
-            {"upper": float("inf")},
-            {"lower": float("nan")},
-            {"seed": -1},
-            {"seed": 2**31},
-            {"seed": 1.5},
+            # Without a divisor that float32 holds, and without a width.
+            *({"lower": lower, "uniform_in": "divisor"} for lower in (1e-50, 1e-40)),
+            {"upper": 3e38, "uniform_in": "divisor"},
+            {"lower": -3e38, "upper": 3e38},
+            *each("lower", *NO_NUMBERS),
+            *each("upper", *NO_NUMBERS),
+            *each("uniform_in", "normal", *NO_TEXTS),
+            *each("seed", *NO_SEEDS),
         ),
         function=activations.rrelu,
         function_arguments={"lower": 0.1, "upper": 0.7, "seed": 11},
@@ -82,7 +118,7 @@ SPECIMENS = [
         {"alpha": 1.7},
         (4, 4, 6),
         (4, 4, 6),
-        wrong_arguments=({"alpha": -0.5}, {"alpha": float("inf")}, {"alpha": "one"}, {"alpha": None}),
+        wrong_arguments=each("alpha", -0.5, -1e-50, float("inf"), *NO_NUMBERS),
         function=activations.elu,
         function_arguments={"alpha": 1.7},
     ),
@@ -91,7 +127,7 @@ SPECIMENS = [
         {"axis": 1},
         (4, 4, 6),
         (8, 4, 6),
-        wrong_arguments=({"axis": 1.0}, {"axis": None}),
+        wrong_arguments=each("axis", *NO_INTEGERS),
         wrong_shapes=(
             ({"axis": 4}, (None, 4, 4, 6)),
             ({"axis": -5}, (None, 4, 4, 6)),
@@ -105,7 +141,11 @@ SPECIMENS = [
         {"pieces": 3, "axis": 3, "grouping": "interleaved"},
         (4, 4, 6),
         (4, 4, 2),
-        wrong_arguments=({"pieces": 0}, {"pieces": 2.5}, {"grouping": "strided"}, {"axis": "last"}),
+        wrong_arguments=(
+            *each("pieces", 0, *NO_INTEGERS),
+            *each("grouping", "strided", *NO_TEXTS),
+            *each("axis", "last", *NO_INTEGERS),
+        ),
         wrong_shapes=(
             ({"pieces": 4}, (None, 4, 4, 6)),
             ({"axis": 4}, (None, 4, 4, 6)),
@@ -131,7 +171,14 @@ SPECIMENS = [
         (4, 4, 6),
         (4, 4, 5),
         weights=1,
-        wrong_arguments=({"units": 0}, {"units": 2.5}, {"pieces": 0}, {"kernel_initializer": "unheard_of"}),
+        wrong_arguments=(
+            # Three pieces a unit; larger widths are more than any backend counts.
+            *each("units", 0, -1, 2**30, 10**30, *NO_INTEGERS),
+            *each("pieces", 0, 2**30, *NO_INTEGERS),
+            *each("use_bias", *NO_BOOLEANS),
+            *each("kernel_initializer", None, "unheard_of", keras.initializers.Constant(float("nan"))),
+            *each("bias_initializer", None, keras.initializers.Constant(1e39)),
+        ),
         wrong_shapes=(({}, (None, None)), ({}, (None,))),
     ),
     Specimen(
@@ -140,7 +187,7 @@ SPECIMENS = [
         (4, 4, 6),
         (4, 4, 6),
         stochastic=True,
-        wrong_arguments=({"inference": "median"}, {"seed": -1}, {"seed": 2**31}, {"seed": "eleven"}),
+        wrong_arguments=(*each("inference", "median", *NO_TEXTS), *each("seed", *NO_SEEDS)),
         function=activations.nrelu,
         function_arguments={"inference": "mean", "seed": 11},
     ),
@@ -149,7 +196,8 @@ SPECIMENS = [
         {"sharpness": 2.5},
         (4, 4, 6),
         (4, 4, 6),
-        wrong_arguments=({"sharpness": 0.0}, {"sharpness": -1.0}, {"sharpness": float("nan")}),
+        # The last two are 0 in float32, and below the numbers that compiled programs tell from it.
+        wrong_arguments=each("sharpness", 0.0, -1.0, *NO_NUMBERS, 1e-50, 1e-40),
         function=activations.scaled_softplus,
         function_arguments={"sharpness": 2.5},
     ),
@@ -158,7 +206,7 @@ SPECIMENS = [
         {"axis": 1},
         (4, 4, 6),
         (4, 4, 6),
-        wrong_arguments=({"axis": 0.5},),
+        wrong_arguments=each("axis", 0.5, *NO_INTEGERS),
         wrong_shapes=(({"axis": 4}, (None, 4, 4, 6)), ({"axis": 0}, (None, 4))),
         function=activations.sign_flip,
         function_arguments={"axis": 1},

@@ -65,7 +65,7 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
         A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
 
     Raises:
-        ValueError: if `axis` is out of range or `x` is not floating-point.
+        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
 
     Example:
 
@@ -80,8 +80,8 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
     x = checks.tensor(x, owner="crelu")
     axis = checks.integer("axis", axis)
     # Of an unknown rank only the last axis is known.
-    if axis != -1 or checks.rank(x) is not None:
-        axis = checks.axis(axis, checks.rank(x), owner="`crelu`", batch=False)
+    if axis != -1 or checks.rank(x, owner="`crelu`") is not None:
+        axis = checks.axis(axis, checks.rank(x, owner="`crelu`"), owner="`crelu`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -103,7 +103,7 @@ class CReLU(keras.layers.Layer):
     passes through, and is doubled with the axis where it covers it.
 
     Raises:
-        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+        ValueError: if `axis` is out of range or the batch axis, or the input is not one floating-point tensor.
 
     Example:
 
@@ -120,13 +120,16 @@ class CReLU(keras.layers.Layer):
         super().__init__(**kwargs)
         self.axis = checks.integer("axis", axis)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is CReLU.build
 
     def build(self, input_shape: tuple) -> None:
-        checks.axis(self.axis, len(input_shape), owner="CReLU")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="CReLU")
-        return _kernel(inputs, axis=checks.axis(self.axis, len(inputs.shape), owner="CReLU"), training=training)
+        axis = checks.axis(self.axis, checks.rank(inputs, owner="CReLU"), owner="CReLU")
+        return _kernel(inputs, axis=axis, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         axis = checks.axis(self.axis, len(inputs.shape), owner="CReLU")
@@ -135,8 +138,8 @@ class CReLU(keras.layers.Layer):
         return ops.concatenate([previous_mask, previous_mask], axis=axis)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        axis = checks.axis(self.axis, len(input_shape), owner="CReLU")
-        return _doubled(tuple(input_shape), axis=axis)
+        shape = checks.shape(input_shape, owner="CReLU")
+        return _doubled(shape, axis=checks.axis(self.axis, len(shape), owner="CReLU"))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

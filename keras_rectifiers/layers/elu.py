@@ -68,7 +68,7 @@ def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `alpha` is negative or not finite, or `x` is not floating-point.
+        ValueError: if `alpha` is negative or not finite in float32, or `x` is not one floating-point tensor.
 
     Example:
 
@@ -102,7 +102,7 @@ class ELU(keras.layers.Layer):
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
     Raises:
-        ValueError: if `alpha` is negative or not finite, or the input is not floating-point.
+        ValueError: if `alpha` is negative or not finite in float32, or the input is not one floating-point tensor.
 
     Example:
 
@@ -119,6 +119,7 @@ class ELU(keras.layers.Layer):
         super().__init__(**kwargs)
         self.alpha = checks.number("alpha", alpha, least=0.0)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="ELU")

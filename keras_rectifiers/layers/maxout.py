@@ -116,7 +116,7 @@ def maxout(
         A tensor of the dtype of `x`, `pieces` times narrower along `axis`.
 
     Raises:
-        ValueError: if an argument is none of the above or `x` is not floating-point.
+        ValueError: if an argument is none of the above or `x` is not one floating-point tensor.
 
     Example:
 
@@ -130,8 +130,8 @@ def maxout(
     """
     x = checks.tensor(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)
-    axis = checks.axis(checks.integer("axis", axis), checks.rank(x), owner="`maxout`", batch=False)
-    checks.choice("grouping", grouping, GROUPINGS)
+    axis = checks.axis(checks.integer("axis", axis), checks.rank(x, owner="`maxout`"), owner="`maxout`", batch=False)
+    grouping = checks.choice("grouping", grouping, GROUPINGS)
     _checked_width(x.shape[axis], pieces, owner="`maxout`")
     return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)
 
@@ -160,7 +160,7 @@ class Maxout(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, the size of `axis` is unknown or no multiple of `pieces`, a
-            mask covers `axis`, or the input is not floating-point.
+            mask covers `axis`, or the input is not one floating-point tensor.
 
     Example:
 
@@ -181,14 +181,16 @@ class Maxout(keras.layers.Layer):
         self.axis = checks.integer("axis", axis)
         self.grouping = checks.choice("grouping", grouping, GROUPINGS)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is Maxout.build
 
     def build(self, input_shape: tuple) -> None:
-        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
-        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="Maxout")
-        axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
+        axis = checks.axis(self.axis, checks.rank(inputs, owner="Maxout"), owner="Maxout")
+        _checked_width(inputs.shape[axis], self.pieces, owner="Maxout")
         return _kernel(inputs, pieces=self.pieces, axis=axis, grouping=self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
@@ -201,9 +203,10 @@ class Maxout(keras.layers.Layer):
         return previous_mask
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        axis = checks.axis(self.axis, len(input_shape), owner="Maxout")
-        _checked_width(input_shape[axis], self.pieces, owner="Maxout")
-        return _reduced(tuple(input_shape), pieces=self.pieces, axis=axis, grouping=self.grouping)
+        shape = checks.shape(input_shape, owner="Maxout")
+        axis = checks.axis(self.axis, len(shape), owner="Maxout")
+        _checked_width(shape[axis], self.pieces, owner="Maxout")
+        return _reduced(shape, pieces=self.pieces, axis=axis, grouping=self.grouping)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import Shape, Tensor
 from keras_rectifiers.layers.maxout import maxout
 
 
@@ -36,8 +36,8 @@ class MaxoutDense(keras.layers.Layer):
     Input: a float tensor (batch, ..., inputs). Output: (batch, ..., units). A mask passes through.
 
     Raises:
-        ValueError: if an argument is none of the above, the input has no feature axis or one of unknown size, or the
-            input is not floating-point.
+        ValueError: if an argument is none of the above, `units * pieces` exceeds 2**31 - 1, or the input is not one
+            floating-point tensor with a feature axis of known size.
 
     Example:
 
@@ -69,9 +69,14 @@ class MaxoutDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = checks.integer("units", units, least=1)
         self.pieces = checks.integer("pieces", pieces, least=1)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        if self.units * self.pieces >= 2**31:
+            raise ValueError(
+                "Arguments `units` and `pieces` must be integers with a product below 2**31. "
+                f"Received: units={units}, pieces={pieces}"
+            )
+        self.use_bias = checks.boolean("use_bias", use_bias)
+        self.kernel_initializer = checks.initializer("kernel_initializer", kernel_initializer, dtype=self.dtype)
+        self.bias_initializer = checks.initializer("bias_initializer", bias_initializer, dtype=self.dtype)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
@@ -79,14 +84,10 @@ class MaxoutDense(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                "MaxoutDense expected an input of shape (batch, ..., inputs) with a known number of inputs. "
-                f"Received: input_shape={tuple(input_shape)}"
-            )
+        inputs = _checked_shape(input_shape)[-1]
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(input_shape[-1], self.units * self.pieces),
+            shape=(inputs, self.units * self.pieces),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -100,7 +101,7 @@ class MaxoutDense(keras.layers.Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: inputs})
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="MaxoutDense")
@@ -110,7 +111,7 @@ class MaxoutDense(keras.layers.Layer):
         return maxout(pre_activation, self.pieces, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return (*tuple(input_shape)[:-1], self.units)
+        return (*_checked_shape(input_shape)[:-1], self.units)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)
@@ -129,3 +130,13 @@ class MaxoutDense(keras.layers.Layer):
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
             "bias_constraint": keras.constraints.serialize(self.bias_constraint),
         }
+
+
+def _checked_shape(input_shape: Any) -> Shape:
+    shape = checks.shape(input_shape, owner="MaxoutDense")
+    if len(shape) < 2 or shape[-1] is None:
+        raise ValueError(
+            "MaxoutDense expected an input of shape (batch, ..., inputs) with a known number of inputs. "
+            f"Received: input_shape={shape}"
+        )
+    return shape

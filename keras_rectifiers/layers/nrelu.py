@@ -114,8 +114,8 @@ def nrelu(
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not
-            floating-point.
+        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not one
+            floating-point tensor.
 
     Example:
 
@@ -128,7 +128,8 @@ def nrelu(
     Reference: Nair and Hinton 2010, section 2.
     """
     x = checks.tensor(x, owner="nrelu")
-    checks.choice("inference", inference, INFERENCES)
+    inference = checks.choice("inference", inference, INFERENCES)
+    seed = checks.seed_or_generator(seed)
     return _applied(x, inference, seed, training)
 
 
@@ -163,7 +164,7 @@ class NReLU(keras.layers.Layer):
     noise: give each its own. Inside `keras.remat`, TensorFlow and PyTorch draw other noise in the backward pass.
 
     Raises:
-        ValueError: if an argument is none of the above or the input is not floating-point.
+        ValueError: if an argument is none of the above or the input is not one floating-point tensor.
 
     Example:
 
@@ -185,6 +186,7 @@ class NReLU(keras.layers.Layer):
         self.seed = checks.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="NReLU")

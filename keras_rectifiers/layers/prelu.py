@@ -1,7 +1,6 @@
 """PReLU, the rectifier whose negative slope is learned."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import keras
@@ -59,8 +58,8 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
 
     Args:
         x: float tensor of any shape.
-        slope: a, a number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into it,
-            and are summed in float32 or wider.
+        slope: a, a finite number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into
+            it, and are summed in float32 or wider.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
@@ -68,7 +67,8 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `slope` does not broadcast to the shape of `x`, or `x` is not floating-point.
+        ValueError: if `slope` is no finite number and no tensor, or does not broadcast to the shape of `x`, or `x` is
+            not one floating-point tensor.
 
     Example:
 
@@ -83,11 +83,12 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
     x = checks.tensor(x, owner="prelu")
     if isinstance(slope, keras.Variable):
         slope = slope.value
+    slope = checks.numbers("slope", slope)
     if not hasattr(slope, "dtype"):
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    shared = () if checks.rank(x) is None else _shared(tuple(x.shape), tuple(slope.shape))
+    shared = () if checks.rank(x, owner="`prelu`") is None else _shared(tuple(x.shape), tuple(slope.shape))
     return _kernel(x, slope, shared=shared, training=training)
 
 
@@ -117,7 +118,7 @@ class PReLU(keras.layers.Layer):
     starting at 0.25, and no weight decay on it (decay would pull the unit towards ReLU).
 
     Args:
-        alpha_initializer: initializer of the slopes; a constant 0.25.
+        alpha_initializer: initializer of the slopes, or a number at which they all start; 0.25.
         alpha_regularizer: regularizer of the slopes; none.
         alpha_constraint: constraint on the slopes; none.
         shared_axes: `"spatial"` shares one slope along every axis but the batch's and the channel's; a list of axes
@@ -130,7 +131,7 @@ class PReLU(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, a shared axis is out of range, the size of an axis that is
-            not shared is unknown, or the input is not floating-point.
+            not shared is unknown, or the input is not one floating-point tensor.
 
     Example:
 
@@ -156,31 +157,27 @@ class PReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(alpha_initializer, Real):
-            alpha_initializer = keras.initializers.Constant(checks.number("alpha_initializer", alpha_initializer))
-        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.alpha_initializer = _checked_initializer(alpha_initializer, self.dtype)
         self.alpha_regularizer = keras.regularizers.get(alpha_regularizer)
         self.alpha_constraint = keras.constraints.get(alpha_constraint)
         self.shared_axes = _checked_axes(shared_axes)
-        self.data_format = checks.choice(
-            "data_format",
-            data_format or keras.config.image_data_format(),
-            ("channels_last", "channels_first"),
-        )
+        data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.data_format = checks.choice("data_format", data_format, ("channels_last", "channels_first"))
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        shared = self._shared_axes(len(input_shape))
-        own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
-        unknown = [axis for axis in own if input_shape[axis] is None]
+        shape = checks.shape(input_shape, owner="PReLU")
+        shared = self._shared_axes(len(shape))
+        own = [axis for axis in range(1, len(shape)) if axis not in shared]
+        unknown = [axis for axis in own if shape[axis] is None]
         if unknown:
             raise ValueError(
                 f"PReLU expected a known size on every axis that has slopes of its own; add axes {unknown} to "
-                f"`shared_axes` or give their size. Received: input_shape={tuple(input_shape)}"
+                f"`shared_axes` or give their size. Received: input_shape={shape}"
             )
         self.alpha = self.add_weight(
             name="alpha",
-            shape=tuple(input_shape[axis] if axis in own else 1 for axis in range(1, len(input_shape))),
+            shape=tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape))),
             initializer=self.alpha_initializer,
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
@@ -189,7 +186,7 @@ class PReLU(keras.layers.Layer):
         )
         self._shared = (0, *(axis for axis, size in enumerate(self.alpha.shape, 1) if size == 1))
         # Without it a layer of one channel would broadcast a wider slope and change the width.
-        self.input_spec = keras.InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in own})
+        self.input_spec = keras.InputSpec(ndim=len(shape), axes={axis: shape[axis] for axis in own})
 
     def _shared_axes(self, rank: int) -> set[int]:
         if self.shared_axes is None:
@@ -204,7 +201,9 @@ class PReLU(keras.layers.Layer):
         return _kernel(inputs, self.alpha.value, shared=self._shared, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        shape = checks.shape(input_shape, owner="PReLU")
+        self._shared_axes(len(shape))
+        return shape
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)
@@ -216,18 +215,28 @@ class PReLU(keras.layers.Layer):
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
             "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
-            "shared_axes": self.shared_axes,
+            "shared_axes": list(self.shared_axes) if isinstance(self.shared_axes, list) else self.shared_axes,
             "data_format": self.data_format,
         }
 
 
+def _checked_initializer(initializer: Any, dtype: str) -> Any:
+    array = len(getattr(initializer, "shape", ())) > 0
+    if not (array or callable(initializer) or isinstance(initializer, str | dict)):
+        wanted = "an initializer or a finite number"
+        number = checks.number("alpha_initializer", initializer, dtype=dtype, wanted=wanted)
+        initializer = keras.initializers.Constant(number)
+    return checks.initializer("alpha_initializer", initializer, dtype=dtype)
+
+
 def _checked_axes(shared_axes: Any) -> Any:
     if shared_axes is None or (isinstance(shared_axes, str) and shared_axes == "spatial"):
-        return shared_axes
-    if isinstance(shared_axes, str):
-        raise ValueError(
-            'Argument `shared_axes` must be "spatial", None or a list of integers. '
-            f"Received: shared_axes={shared_axes!r}"
-        )
-    several = shared_axes if np.ndim(shared_axes) else [shared_axes]
-    return [checks.integer("shared_axes", axis) for axis in several]
+        return "spatial" if shared_axes else None
+    several = isinstance(shared_axes, list | tuple | range) or (
+        isinstance(shared_axes, np.ndarray) and shared_axes.ndim == 1 and shared_axes.dtype.kind in "iu"
+    )
+    try:
+        return [checks.integer("shared_axes", axis) for axis in (shared_axes if several else [shared_axes])]
+    except ValueError:
+        wanted = '"spatial", None, an integer or a list of integers'
+        raise checks.refusal("shared_axes", wanted, shared_axes) from None

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks, noise
@@ -64,15 +65,25 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_unifo
 _leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient)
 
 
+# The largest slope whose divisor no compiled program takes for 0, and the longest interval that float32 holds.
+_LARGEST_UPPER = 1.0 / float(np.finfo("float32").tiny)
+_LARGEST_WIDTH = float(np.finfo("float32").max)
+
+
 def _checked_slopes(lower: float, upper: float, uniform_in: str) -> tuple[float, float]:
-    checks.choice("uniform_in", uniform_in, VARIABLES)
-    lower = checks.number("lower", lower, above=0.0) if uniform_in == "divisor" else checks.number("lower", lower)
-    upper = checks.number("upper", upper)
+    divisor = uniform_in == "divisor"
+    lower = checks.number("lower", lower, above=0.0) if divisor else checks.number("lower", lower)
+    upper = checks.number("upper", upper, most=_LARGEST_UPPER) if divisor else checks.number("upper", upper)
     if lower > upper:
         raise ValueError(
             f"Arguments `lower` and `upper` must be slopes with lower <= upper. Received: lower={lower}, upper={upper}"
         )
-    if uniform_in == "divisor" and lower > 1:
+    if upper - lower > _LARGEST_WIDTH:
+        raise ValueError(
+            "Arguments `lower` and `upper` must be slopes with a finite difference in float32. "
+            f"Received: lower={lower}, upper={upper}"
+        )
+    if divisor and lower > 1:
         raise ValueError(
             "Arguments `lower` and `upper` must be slopes; a divisor that is uniform on [3, 8] has lower=1/8 and "
             f"upper=1/3. Received: lower={lower}, upper={upper}"
@@ -115,7 +126,8 @@ def rrelu(
 
     Raises:
         ValueError: if an argument is none of the above, both slopes of a divisor exceed 1, `training` is `True` without
-            a seed, or `x` is not floating-point.
+            a seed, or `x` is not one floating-point tensor. In float32 the slopes, their difference and the divisors
+            must be finite and the divisors not 0.
 
     Example:
 
@@ -128,6 +140,8 @@ def rrelu(
     Reference: Xu, Wang, Chen and Li 2015, equations 3 to 5.
     """
     x = checks.tensor(x, owner="rrelu")
+    seed = checks.seed_or_generator(seed)
+    uniform_in = checks.choice("uniform_in", uniform_in, VARIABLES)
     lower, upper = _checked_slopes(lower, upper, uniform_in)
     return _applied(x, lower, upper, uniform_in, seed, training)
 
@@ -164,7 +178,8 @@ class RReLU(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is none of the above, `lower` exceeds `upper`, both slopes of a divisor exceed 1, or
-            the input is not floating-point.
+            the input is not one floating-point tensor. In float32 the slopes, their difference and the divisors must be
+            finite and the divisors not 0.
 
     Example:
 
@@ -189,11 +204,12 @@ class RReLU(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.lower, self.upper = _checked_slopes(lower, upper, uniform_in)
-        self.uniform_in = uniform_in
+        self.uniform_in = checks.choice("uniform_in", uniform_in, VARIABLES)
+        self.lower, self.upper = _checked_slopes(lower, upper, self.uniform_in)
         self.seed = checks.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="RReLU")

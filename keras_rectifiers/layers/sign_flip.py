@@ -12,7 +12,7 @@ from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    width = None if checks.rank(x) is None else x.shape[axis]
+    width = None if checks.rank(x, owner="SignFlip") is None else x.shape[axis]
     after = 0 if axis == -1 else len(x.shape) - axis - 1
     if width is not None:
         return x * ops.convert_to_tensor(_signs(np.arange(width), after), x.dtype)
@@ -51,7 +51,7 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `axis` is out of range or `x` is not floating-point.
+        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
 
     Example:
 
@@ -66,8 +66,8 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
     x = checks.tensor(x, owner="sign_flip")
     axis = checks.integer("axis", axis)
     # Of an unknown rank only the last axis is known.
-    if axis != -1 or checks.rank(x) is not None:
-        axis = checks.axis(axis, checks.rank(x), owner="`sign_flip`", batch=False)
+    if axis != -1 or checks.rank(x, owner="`sign_flip`") is not None:
+        axis = checks.axis(axis, checks.rank(x, owner="`sign_flip`"), owner="`sign_flip`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -88,7 +88,7 @@ class SignFlip(keras.layers.Layer):
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
     Raises:
-        ValueError: if `axis` is out of range or the batch axis, or the input is not floating-point.
+        ValueError: if `axis` is out of range or the batch axis, or the input is not one floating-point tensor.
 
     Example:
 
@@ -105,16 +105,21 @@ class SignFlip(keras.layers.Layer):
         super().__init__(**kwargs)
         self.axis = checks.integer("axis", axis)
         self.supports_masking = True
+        # Nothing is to be built, unless by a subclass.
+        self.built = type(self).build is SignFlip.build
 
     def build(self, input_shape: tuple) -> None:
-        checks.axis(self.axis, len(input_shape), owner="SignFlip")
+        self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="SignFlip")
-        return _kernel(inputs, axis=checks.axis(self.axis, len(inputs.shape), owner="SignFlip"), training=training)
+        axis = checks.axis(self.axis, checks.rank(inputs, owner="SignFlip"), owner="SignFlip")
+        return _kernel(inputs, axis=axis, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        shape = checks.shape(input_shape, owner="SignFlip")
+        checks.axis(self.axis, len(shape), owner="SignFlip")
+        return shape
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
         checks.floating(inputs, owner=type(self).__name__)

@@ -49,7 +49,7 @@ def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = N
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `sharpness` is not above 0 or not finite, or `x` is not floating-point.
+        ValueError: if `sharpness` is in float32 not above 0 or not finite, or `x` is not one floating-point tensor.
 
     Example:
 
@@ -81,7 +81,8 @@ class ScaledSoftplus(keras.layers.Layer):
     Input and output: float tensors of one shape, any rank. A mask passes through.
 
     Raises:
-        ValueError: if `sharpness` is not above 0 or not finite, or the input is not floating-point.
+        ValueError: if `sharpness` is in float32 not above 0 or not finite, or the input is not one floating-point
+            tensor.
 
     Example:
 
@@ -98,6 +99,7 @@ class ScaledSoftplus(keras.layers.Layer):
         super().__init__(**kwargs)
         self.sharpness = checks.number("sharpness", sharpness, above=0.0)
         self.supports_masking = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         checks.floating(inputs, owner="ScaledSoftplus")
