@@ -20,8 +20,11 @@ from keras_rectifiers import checks
 Tensor = Any
 Shape = tuple[int | None, ...]
 
-# From this many elements on a compiled program is faster than plain operations in spite of its launch.
+# From how many elements on a compiled program is faster than plain operations in spite of its launch: than a few of
+# them, than the single one that TensorFlow has for some units, and than the many that draw noise.
 LARGE = 2**18
+LARGE_BESIDE_ONE_OPERATION = 2**22
+LARGE_FOR_NOISE = 2**15
 # What an unknown batch counts as.
 USUAL_BATCH = 64
 

@@ -39,7 +39,7 @@ MUTATIONS = [
         "its gradient becomes ReLU's",
     ),
     ("rrelu", "2 / (1 / lower + 1 / upper)", "(lower + upper) / 2", "inference takes the mean slope"),
-    ("crelu", "[x, -x]", "[x, x]", "the negative half keeps its sign"),
+    ("crelu", "ops.relu(-x)]", "ops.relu(x)]", "the negative half keeps its sign"),
     ("crelu", "[1.0, -1.0]", "[1.0, 1.0]", "compiled the negative half keeps its sign"),
     ("crelu", "ops.where(x < 0, -of_negative, 0.0)", "0.0 * x", "no gradient below zero"),
     ("maxout", "ops.cast(b > a", "ops.cast(b >= a", "the second of two tied pieces"),

@@ -40,8 +40,8 @@ class Config:
     )
     lengths: int = 24  # of sequences, each met once
     trials: int = 30  # a constant of its own and a cleared session each
-    rounds: int = 15
-    patience: float = 3.0  # seconds, for a case that is slow
+    rounds: int = 11
+    patience: float = 1.5  # seconds, for a case that is slow
 
 
 class Case(NamedTuple):

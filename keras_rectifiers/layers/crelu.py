@@ -11,7 +11,7 @@ from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    return ops.relu(ops.concatenate([x, -x], axis=axis))
+    return ops.concatenate([ops.relu(x), ops.relu(-x)], axis=axis)
 
 
 def _fast_formula(x: Tensor, *, axis: int) -> Tensor:

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
 
@@ -47,7 +47,7 @@ def _gradient(g: Tensor, x: Tensor, alpha: float, exp: Callable) -> Tensor:
     return g * ops.where(x > 0, 1.0, alpha * root * root)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary, noise
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
 INFERENCES = ("rectified", "mean", "sample")
@@ -84,7 +84,7 @@ _kernel = Kernel(
     _fast_gradient,
     draw=noise.drawn_normal,
     from_output=_gradient_from_output,
-    large=2**15,
+    large=LARGE_FOR_NOISE,
 )
 _rectified_kernel = Kernel(_rectified_formula, _fast_rectified_formula, _fast_rectified_gradient, exact=True)
 _mean_kernel = Kernel(_mean_formula, _mean_formula, _fast_mean_gradient)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks, noise
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
 VARIABLES = ("divisor", "slope")
@@ -61,7 +61,7 @@ def _fast_leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
     return (g * ops.where(x > 0, 1.0, slope),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform, large=LARGE_FOR_NOISE)
 _leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
 
@@ -30,7 +30,7 @@ def _fast_gradient(g: Tensor, x: Tensor, *, axis: int) -> tuple:
     return (_formula(g, axis=axis),)
 
 
-_kernel = Kernel(_formula, _formula, _fast_gradient, exact=True)
+_kernel = Kernel(_formula, _formula, _fast_gradient, exact=True, large=LARGE_BESIDE_ONE_OPERATION)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_rectifiers import checks, elementary
-from keras_rectifiers.compilation import Tensor
+from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
 
@@ -28,7 +28,7 @@ def _fast_gradient(g: Tensor, x: Tensor, *, sharpness: float) -> tuple:
     return (g * ops.sigmoid(sharpness * x),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
