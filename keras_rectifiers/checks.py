@@ -31,7 +31,7 @@ def number(
         return math.isfinite(candidate) and candidate > above and least <= candidate <= most
 
     plain = _real(value)
-    if fits(plain) and fits(_rounded(plain, dtype)):
+    if fits(plain) and fits(_in(dtype, plain)):
         return plain
     bounds = (("above", above), ("of at least", least), ("of at most", most))
     wanted += "".join(f" {words} {bound:g}" for words, bound in bounds if math.isfinite(bound))
@@ -55,13 +55,12 @@ def _is_scalar_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 0
 
 
-def _rounded(value: float, dtype: str) -> float:
-    if not math.isfinite(value):
-        return value
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = float(np.float16(value) if dtype == "float16" else np.float32(value))
+def _in(dtype: str, value: float) -> float:
+    # PyTorch refuses as a constant what only rounding would bring down to the largest number.
+    if abs(value) > np.finfo("float16" if dtype == "float16" else "float32").max:
+        return math.inf
     # Compiled programs take what is below the normal numbers of float32 for 0.
-    return 0.0 if abs(rounded) < np.finfo("float32").tiny else rounded
+    return 0.0 if abs(value) < np.finfo("float32").tiny else value
 
 
 def numbers(name: str, value: Any) -> Any:

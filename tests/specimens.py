@@ -35,7 +35,7 @@ NO_TEXTS = (None, "", b"mean", 0, True, [], {}, ["mean"], np.array("mean"), np.a
 NO_BOOLEANS = (None, "no", "", 0, 1, 1.0, [True], np.array([True]), np.array([True, False]), object)
 NO_INTEGERS = (None, True, np.True_, 1.0, np.float32(1), "1", b"1", 1j, [1], (1,), np.array([1]), np.array(1.0))
 NO_INTEGERS += (np.array(True), Fraction(1), Decimal(1), float("nan"), {}, object)
-# In float32 the last are infinite.
+# In float32 the last are infinite, the very last unless it is rounded down.
 NO_NUMBERS = (
     None,
     True,
@@ -50,7 +50,16 @@ NO_NUMBERS = (
     object,
 )
 NO_NUMBERS += (np.array("1"), np.array(b"1"), np.array(True), float("nan"), float("-inf"), Decimal("nan"))
-NO_NUMBERS += (10**5000, 1e39, -1e39, Decimal("1e400"), Fraction(10**400), np.float64(1e39), np.array(1e39))
+NO_NUMBERS += (
+    10**5000,
+    1e39,
+    -1e39,
+    Decimal("1e400"),
+    Fraction(10**400),
+    np.float64(1e39),
+    np.array(1e39),
+    3.4028235e38,
+)
 NO_SEEDS = (*NO_INTEGERS[1:], -1, 2**31, 10**30)
 
 

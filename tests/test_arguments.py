@@ -14,7 +14,7 @@ import keras_rectifiers as kr
 from keras_rectifiers import activations, checks
 
 X = np.array([[-1.0, 0.0, 0.5, 1.0, -0.5, 0.25]], "float32")
-LARGEST = 3.4028235e38  # of float32
+LARGEST = float(np.finfo("float32").max)
 HALVES = (0.5, np.float16(0.5), np.float32(0.5), np.float64(0.5), np.array(0.5), Fraction(1, 2), Decimal("0.5"))
 ONES = (1, np.int8(1), np.uint64(1), np.array(1))
 
