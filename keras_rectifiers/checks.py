@@ -55,11 +55,12 @@ def _is_scalar_array(value: Any) -> bool:
 
 
 def _in(dtype: str, value: float) -> float:
+    single = np.finfo("float32")
     # PyTorch refuses as a constant what only rounding would bring down to the largest number.
-    if abs(value) > np.finfo("float16" if dtype == "float16" else "float32").max:
+    if abs(value) > (65504.0 if dtype == "float16" else float(single.max)):
         return math.inf
     # Compiled programs take what is below the normal numbers of float32 for 0.
-    return 0.0 if abs(value) < np.finfo("float32").tiny else value
+    return 0.0 if abs(value) < float(single.tiny) else value
 
 
 def numbers(name: str, value: Any) -> Any:
