@@ -34,6 +34,8 @@ class Kernel:
         from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full
             precision, without the variates. It costs no memory where the next layer keeps that output too.
         large: the elements from which on compiling pays, fewer where the plain operations are many.
+        at_zero: the value at 0 of a formula that takes each element by itself, by which ragged tensors are mapped, and
+            sparse ones if it is 0.
 
     Constants that are floats are arguments of the compiled programs, so that one program serves all their values.
     """
@@ -49,6 +51,7 @@ class Kernel:
         draw: Callable[..., Tensor] | None = None,
         from_output: Callable[..., tuple] | None = None,
         large: int = compilation.LARGE,
+        at_zero: float | None = None,
     ) -> None:
         self.formula = formula
         self.fast_formula = fast_formula
@@ -58,10 +61,13 @@ class Kernel:
         self.draw = draw
         self.from_output = from_output
         self.large = large
+        self.at_zero = at_zero
         self._programs: dict[tuple, Any] = {}
         self._lock = threading.Lock()
 
     def __call__(self, x: Tensor, *others: Tensor, training: bool | None = None, **constants: Any) -> Tensor:
+        if type(x).__name__ in ("RaggedTensor", "SparseTensor"):
+            return self._of_values(x, lambda values: self(values, *others, training=training, **constants))
         compiles = compilation.compiles(training)
         if compiles and keras.backend.backend() == "jax":
             return self._on_jax((x, *others), constants)
@@ -71,6 +77,16 @@ class Kernel:
             return self._plain(x, *others, **constants)
         variates = drawn(self.draw, x, others[-1], compiles)
         return self._plain(x, *others[:-1], variates, **constants)
+
+    def _of_values(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        import tensorflow as tf
+
+        if isinstance(x, tf.RaggedTensor) and self.at_zero is not None:
+            return x.with_flat_values(function(x.flat_values))
+        if isinstance(x, tf.SparseTensor) and self.at_zero == 0:
+            return tf.sparse.map_values(function, x)
+        made = "tf.sparse.to_dense" if isinstance(x, tf.SparseTensor) else "its to_tensor()"
+        raise ValueError(f"Expected a dense tensor; make it one by {made}. Received: {type(x).__name__}")
 
     def programs(self, kind: tuple, make: Callable[[dict, dict], Any], constants: dict) -> tuple[Any, dict[str, Any]]:
         """Return what `make` compiled for this kind of inputs, and the constants that are its arguments."""

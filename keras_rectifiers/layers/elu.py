@@ -47,7 +47,7 @@ def _gradient(g: Tensor, x: Tensor, alpha: float, exp: Callable) -> Tensor:
     return g * ops.where(x > 0, 1.0, alpha * root * root)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION, at_zero=0.0)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

@@ -85,9 +85,12 @@ _kernel = Kernel(
     draw=noise.drawn_normal,
     from_output=_gradient_from_output,
     large=LARGE_FOR_NOISE,
+    at_zero=math.nan,  # a sample
 )
-_rectified_kernel = Kernel(_rectified_formula, _fast_rectified_formula, _fast_rectified_gradient, exact=True)
-_mean_kernel = Kernel(_mean_formula, _mean_formula, _fast_mean_gradient)
+_rectified_kernel = Kernel(
+    _rectified_formula, _fast_rectified_formula, _fast_rectified_gradient, exact=True, at_zero=0.0
+)
+_mean_kernel = Kernel(_mean_formula, _mean_formula, _fast_mean_gradient, at_zero=math.sqrt(0.25 / math.pi))
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")

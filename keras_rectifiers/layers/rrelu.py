@@ -61,8 +61,8 @@ def _fast_leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
     return (g * ops.where(x > 0, 1.0, slope),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform, large=LARGE_FOR_NOISE)
-_leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform, large=LARGE_FOR_NOISE, at_zero=0.0)
+_leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient, at_zero=0.0)
 
 
 # The largest slope whose divisor no compiled program takes for 0, and the longest interval that float32 holds.

@@ -1,5 +1,6 @@
 """ScaledSoftplus, the smooth unit whose limit is the rectifier."""
 
+import math
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ def _fast_gradient(g: Tensor, x: Tensor, *, sharpness: float) -> tuple:
     return (g * ops.sigmoid(sharpness * x),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE_OPERATION, at_zero=math.log(2))
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
