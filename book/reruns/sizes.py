@@ -79,7 +79,8 @@ def _trained(layers: list) -> Callable:
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = network(x)
-        return tape.gradient(y, [x, *weights])
+        # The output too, or TensorFlow leaves a forward pass out that no gradient reads.
+        return y, tape.gradient(y, [x, *weights])
 
     return both
 

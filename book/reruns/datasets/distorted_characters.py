@@ -153,7 +153,9 @@ def smooth(white: tf.Tensor, sigma: float) -> tf.Tensor:
         gaussian = np.exp(-0.5 * (offsets / sigma) ** 2)
         return (gaussian / np.linalg.norm(gaussian, axis=1, keepdims=True)).astype("float32")
 
-    return tf.matmul(weights(white.shape[-2]), tf.matmul(white, weights(white.shape[-1]), transpose_b=True))
+    # tf.matmul of four dimensions by two ends TensorFlow 2.21 with a segmentation fault on some processors (oneDNN).
+    across = tf.tensordot(white, weights(white.shape[-1]).T, 1)
+    return tf.matmul(weights(white.shape[-2]), across)
 
 
 def resample(images: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
