@@ -153,9 +153,10 @@ def smooth(white: tf.Tensor, sigma: float) -> tf.Tensor:
         gaussian = np.exp(-0.5 * (offsets / sigma) ** 2)
         return (gaussian / np.linalg.norm(gaussian, axis=1, keepdims=True)).astype("float32")
 
-    # tf.matmul of four dimensions by two ends TensorFlow 2.21 with a segmentation fault on some processors (oneDNN).
-    across = tf.tensordot(white, weights(white.shape[-1]).T, 1)
-    return tf.matmul(weights(white.shape[-2]), across)
+    # A product of four dimensions with two ends TensorFlow 2.21 on some processors with a segmentation fault.
+    pictures = tf.reshape(white, (-1, *white.shape[-2:]))
+    across = tf.matmul(pictures, weights(white.shape[-1]), transpose_b=True)
+    return tf.reshape(tf.matmul(weights(white.shape[-2]), across), tf.shape(white))
 
 
 def resample(images: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
