@@ -30,7 +30,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 	@echo "== tests on PyTorch"
 	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only"
 	@echo "== PyTorch as an oracle for TensorFlow, and equal noise on all three backends"
-	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/test_cost.py
+	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/book/test_cost.py
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
 # import, a result that they read, or what is prepared in the folder of their data changes.
@@ -46,7 +46,7 @@ book: .venv/ready ## run every chapter and build the HTML pages
 	@echo "== running the chapters and building the pages"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow \
 	    $(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet book
-	@cd book && ../$(BIN)/python -m reruns.pages
+	@cd book && ../$(BIN)/python -m extensions.built_pages
 	@echo "The book is at $(CURDIR)/book/_build/html/index.html"
 
 lint: .venv/ready ## check style and types
@@ -60,7 +60,7 @@ results: .venv/ready ## rerun the recorded experiments at full scale (hours), re
 
 bench: .venv/ready ## time every unit and its peers on this machine (half an hour) and record it in book/results/cost.json
 	@echo "== timing on TensorFlow, JAX and, where it is installed, PyTorch; leave the machine alone meanwhile"
-	@cd book && ../$(BIN)/python -m reruns.experiments.cost
+	@cd book && ../$(BIN)/python -m reruns.chapters.cost
 
 lock: .venv/ready ## write requirements.lock anew from pyproject.toml
 	@echo "== resolving"

@@ -13,8 +13,9 @@ from typing import Any
 
 from rich.progress import track
 
-from reruns import records, sources
-from reruns.experiments import data, elu, initialisation, rectifiers, serving
+from reruns import records
+from reruns.chapters import data, elu, initialisation, rectifiers, serving
+from reruns.data import sources
 
 # An experiment is a module with SCALES, SEEDS, run(config, seed), data(config), lines(metrics) and, where a network
 # goes to savedmodels/, export(config, results).

@@ -1,0 +1,49 @@
+"""Look over the built pages: `python -m extensions.built_pages`, from book/, after the build.
+
+A page must open without a network, and must not tell where it was built.
+"""
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "book" / "_build" / "html"
+LOG_LINES = ("cudart_stub", "absl::InitializeLog", "WARNING:tensorflow")
+# What a browser fetches without being asked; links that a reader follows are no concern.
+FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+
+
+class Fetches(HTMLParser):
+    """Collect the addresses of other machines that a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.foreign: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        address = dict(attributes).get(FETCHED.get(tag, ""), "") or ""
+        if address.startswith(("http:", "https:", "//")):
+            self.foreign.append(address)
+
+
+def faults(html: str) -> list[str]:
+    """Return what is wrong with a page, a line each."""
+    parser = Fetches()
+    parser.feed(html)
+    found = [f"fetches {address}" for address in parser.foreign]
+    found += [f"tells of this machine: {ROOT}"] * (f"{ROOT}/" in html)
+    return found + ["holds a log line of TensorFlow"] * any(line in html for line in LOG_LINES)
+
+
+def main() -> None:
+    pages = sorted(HTML.glob("*.html"))
+    if not pages:
+        sys.exit(f"there are no pages in {HTML}: `make book` builds them")
+    wrong = [f"{page.name} {fault}" for page in pages for fault in faults(page.read_text())]
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

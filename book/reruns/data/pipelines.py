@@ -1,0 +1,198 @@
+"""tf.data input pipelines, one function a data set, each with a record of what it did.
+
+The order of operations: whole arrays as uint8 in memory, shuffled indices, a batch gathered at once, one map over the
+batch, prefetch. One seed, together with TensorFlow's global one, orders the training batches the same way everywhere;
+None leaves them in order.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from reruns.data import sources
+
+UNSEEN_BATCH = 1000  # of validation and test images
+
+
+class Splits(NamedTuple):
+    """Pipelines of (inputs as float32, labels) and the record of where they come from."""
+
+    train: tf.data.Dataset
+    validation: tf.data.Dataset
+    test: tf.data.Dataset
+    record: dict
+
+
+def mnist(batch: int, seed: int | None, train: int | None = None) -> Splits:
+    """Return MNIST, the last 10,000 training images to validate; `train` images are enough if given."""
+    return _images("mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
+
+
+def fashion_mnist(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return Fashion-MNIST, the last 10,000 training images to validate."""
+    return _images("fashion_mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
+
+
+def emnist(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return EMNIST's 47 balanced classes, the last tenth of the training images to validate."""
+    return _images("emnist", ("train[:90%]", "train[90%:]", "test"), batch, seed, train)
+
+
+def cifar10(batch: int, seed: int, train: int | None = None) -> Splits:
+    """Return CIFAR-10, the last 5,000 training images to validate."""
+    return _images("cifar10", ("train[:45000]", "train[45000:]", "test"), batch, seed, train)
+
+
+def norb(batch: int, seed: int, cluttered: bool = True) -> Splits:
+    """Return NORB's stereo pairs as 32 x 32 x 2, the images of one training instance of each category to validate.
+
+    Each pixel loses its mean over the training images, and all are divided by the average of the pixels' deviations.
+    Of the pairs without an object, which belong to no instance, a fifth validates.
+    """
+    found = sources.find("norb" if cluttered else "smallnorb")
+    images, labels, held_out = stereo_pairs(found.builder, "train")
+    train, unseen, test = (
+        (images[~held_out], labels[~held_out]),
+        (images[held_out], labels[held_out]),
+        (stereo_pairs(found.builder, "test")[:2]),
+    )
+    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}"}
+    return _splits([train, unseen, test], batch, seed, record, _standardizer(train[0]))
+
+
+STANDARDIZED = "zero mean each, divided by their average deviation"
+
+
+def _standardizer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    mean, deviation = images.mean(axis=0, dtype="float64"), images.std(axis=0, dtype="float64").mean()
+    scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
+    return lambda x: tf.cast(x, tf.float32) * scale - offset
+
+
+VALIDATION_INSTANCE = 9
+WITHOUT_OBJECT = 5
+
+
+@functools.lru_cache(maxsize=4)
+def stereo_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a split's pairs, uint8 of shape (n, 32, 32, 2), their categories, and which of them validate."""
+
+    def reduced(x: dict) -> tuple:
+        pair = tf.cast(tf.concat([x["image"], x["image2"]], axis=-1), tf.float32)
+        small = tf.cast(tf.round(tf.image.resize(pair, (32, 32), method="area")), tf.uint8)
+        return small, tf.cast(x["label_category"], tf.int32), tf.cast(x["instance"], tf.int32)
+
+    data = builder.as_dataset(split=split, shuffle_files=False).batch(UNSEEN_BATCH).map(reduced)
+    images, labels, instances = (np.concatenate(part) for part in zip(*data.as_numpy_iterator(), strict=True))
+    a_fifth = np.random.default_rng(2010).random(len(labels)) < 0.2
+    return images, labels, np.where(labels == WITHOUT_OBJECT, a_fifth, instances == VALIDATION_INSTANCE)
+
+
+def lfw(batch: int, seed: int, fold: int) -> Splits:
+    """Return pairs of faces as 2 x 32 x 32 x 3 and whether they show one person: a fold to test, the next to validate.
+
+    No person is in two of the three. Pixels are standardized as NORB's, by the faces of the training pairs.
+    """
+    found = sources.find("lfw")
+    folds = len(found.builder.info.splits)
+    if not 1 <= fold <= folds:
+        raise ValueError(f"Expected a fold between 1 and {folds}. Received: {fold}")
+    others = [f"fold_{1 + (fold - 1 + step) % folds:02d}" for step in range(folds)]
+    test, unseen, *train = (face_pairs(found.builder, name) for name in others)
+    seen = np.concatenate([x for x, _ in train]), np.concatenate([y for _, y in train])
+    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}; fold {fold} to test"}
+    return _splits([seen, unseen, test], batch, seed, record, _standardizer(seen[0].reshape(-1, *seen[0].shape[2:])))
+
+
+@functools.lru_cache(maxsize=10)
+def face_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fold's pairs of faces, uint8 of shape (n, 2, 32, 32, 3), and 1 where both show one person."""
+    stored = _stored(builder, split)
+    return np.stack([stored["image1"], stored["image2"]], 1), stored["same"].astype("int32")
+
+
+def imdb(batch: int, seed: int, terms: int = 5000) -> Splits:
+    """Return film reviews as bags of words, the last 2,500 training texts to validate.
+
+    A column is 1 where a review holds the term; the terms are those that the most training texts hold.
+    """
+    found = sources.find("imdb")
+    arrays, kept = _bags(found.builder, terms)
+    record = {**found.record, "preprocessing": f"presence of the {kept} terms that the most training texts hold"}
+    return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32))
+
+
+@functools.lru_cache(maxsize=2)
+def _bags(builder: Any, terms: int) -> tuple[list, int]:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    def texts(split: str) -> tuple[list[str], np.ndarray]:
+        stored = _stored(builder, split)
+        return [text.decode() for text in stored["text"]], stored["label"]
+
+    # tensorflow-datasets has shuffled the reviews.
+    splits = [texts(split) for split in ("train[:-2500]", "train[-2500:]", "test")]
+    vectorizer = CountVectorizer(max_features=terms, binary=True, dtype=np.uint8).fit(splits[0][0])
+    return [(vectorizer.transform(t).toarray(), y) for t, y in splits], len(vectorizer.vocabulary_)
+
+
+def _images(name: str, splits: Iterable[str], batch: int, seed: int | None, train: int | None = None) -> Splits:
+    found = sources.find(name)
+    if found.record["stands_in_for"] is not None:
+        splits = found.builder.info.splits
+    images, *unseen = [labelled_images(found.builder, split) for split in splits]
+    arrays = [(images[0][:train], images[1][:train]), *unseen]
+    record = {**found.record, "preprocessing": "pixels divided by 255"}
+    return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32) / 255.0)
+
+
+@functools.lru_cache(maxsize=8)
+def labelled_images(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's images, uint8, and labels, int32."""
+    stored = _stored(builder, split)
+    return stored["image"], stored["label"].astype("int32")
+
+
+def _stored(builder: Any, split: str) -> dict[str, np.ndarray]:
+    return tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
+
+
+def _splits(arrays: list, batch: int, seed: int | None, record: dict, prepared: Callable) -> Splits:
+    (x, y), *unseen = arrays
+    validation, test = (_pipeline(x, y, UNSEEN_BATCH, prepared) for x, y in unseen)
+    sizes = dict(zip(("train", "validation", "test"), (len(labels) for _, labels in arrays), strict=True))
+    return Splits(_pipeline(x, y, batch, prepared, seed), validation, test, {**record, "sizes": sizes})
+
+
+def _pipeline(x: np.ndarray, y: np.ndarray, batch: int, prepared: Callable, seed: int | None = None) -> tf.data.Dataset:
+    inputs, labels = tf.constant(x), tf.constant(y)
+    data = tf.data.Dataset.range(len(y))
+    if seed is not None:
+        data = data.shuffle(len(y), seed=seed, reshuffle_each_iteration=True)
+    # A batch is gathered and mapped at once: that costs a tenth of a map over its images.
+    data = data.batch(batch).map(
+        lambda rows: (prepared(tf.gather(inputs, rows)), tf.gather(labels, rows)), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    options = tf.data.Options()
+    options.deterministic = True
+    return data.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def note(record: dict) -> str:
+    """Return the sentence by which a page says what it ran on."""
+    sizes = ", ".join(f"{size:,} to {use}" for use, size in _uses(record["sizes"]))
+    # The first records were written before sources had versions.
+    version = f" (version {record['version']})" if "version" in record else ""
+    origin = f"**{record['name']}**{version}: {sizes}; {record['preprocessing']}."
+    if record["stands_in_for"]:
+        origin = f"**Stand-in.** In place of {record['stands_in_for']}: {origin}"
+    return f"{origin} {record['caveat']}" if "caveat" in record else origin
+
+
+def _uses(sizes: dict[str, int]) -> list[tuple[str, int]]:
+    uses = {"train": "train", "validation": "validate", "test": "test"}
+    return [(uses[name], size) for name, size in sizes.items()]

@@ -1,0 +1,1 @@
+"""What a chapter is laid out with: tables and figures."""

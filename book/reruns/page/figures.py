@@ -1,0 +1,190 @@
+"""The figures of the pages, in colours that the colour-blind tell apart and that survive grey print."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from cycler import cycler
+from matplotlib.figure import Figure
+
+import keras_rectifiers as kr
+
+# Okabe and Ito's palette, with its yellow left out: too pale on paper.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", "--", ":", "-.")
+
+mpl.rcParams.update(
+    {
+        "axes.prop_cycle": cycler(color=COLOURS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "figure.constrained_layout.use": True,
+        "font.size": 10,
+        "svg.hashsalt": "keras_rectifiers",  # the same figure gives the same file
+    }
+)
+
+# What each panel shows: the unit at inference, and for the random ones what they draw while training.
+CURVES: dict[str, keras.layers.Layer] = {
+    "ReLU": keras.layers.ReLU(),
+    "PReLU, slope 0.25": kr.PReLU(shared_axes=[1]),
+    "RReLU": kr.RReLU(seed=1),
+    "ELU, alpha 1": kr.ELU(),
+    "ScaledSoftplus, sharpness 3": kr.ScaledSoftplus(3.0),
+    "NReLU": kr.NReLU(seed=1),
+    "CReLU": kr.CReLU(axis=2),
+    "Maxout of x and -0.5 x": kr.Maxout(2, axis=2),
+}
+
+
+def curve(name: str, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return a unit's outputs for the points x and their derivatives, one column an output."""
+    layer = CURVES[name]
+    points = tf.convert_to_tensor(x[None, :, None] if isinstance(layer, kr.CReLU | kr.Maxout) else x[None], tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(points)
+        inputs = tf.concat([points, -0.5 * points], -1) if isinstance(layer, kr.Maxout) else points
+        outputs = layer(inputs, training=training) if isinstance(layer, kr.RReLU | kr.NReLU) else layer(inputs)
+        columns = tf.unstack(outputs, axis=-1) if outputs.shape.rank == 3 else [outputs]
+    slopes = [tf.reshape(tape.gradient(column, points), [-1]) for column in columns]
+    return np.stack([tf.reshape(c, [-1]) for c in columns], 1), np.stack(slopes, 1)
+
+
+def units(names: tuple[str, ...] = tuple(CURVES), columns: int = 4) -> Figure:
+    """Draw each unit's curve over its derivative, with the derivative at the kink as a dot."""
+    x = np.linspace(-3, 3, 601)
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.6 * columns, 2.5 * rows), sharex=True, sharey=True)
+    for axis, name in zip(axes.flat, names, strict=True):
+        if name in ("RReLU", "NReLU"):
+            drawn, _ = curve(name, np.repeat(x[::3], 4), training=True)
+            axis.plot(np.repeat(x[::3], 4), drawn, ".", color="#999999", markersize=2, label="draws in training")
+        values, slopes = curve(name, x)
+        axis.plot(x, values[:, 0], label="output")
+        axis.plot(x, slopes[:, 0], "--", label="derivative")
+        if values.shape[1] > 1:
+            axis.plot(x, values[:, 1], color=COLOURS[2], label="second output")
+        axis.plot(0, curve(name, np.zeros(1))[1][0, 0], "o", color=COLOURS[1], markersize=5, label="derivative at 0")
+        axis.set_title(name, fontsize=10)
+        axis.set_ylim(-1.2, 4.2)
+    for axis in axes[-1]:
+        axis.set_xlabel("pre-activation x")
+    figure.supylabel("output, derivative", fontsize=10)
+    legend = {label: handle for a in axes.flat for handle, label in zip(*a.get_legend_handles_labels(), strict=True)}
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False, markerscale=1.5)
+    return figure
+
+
+def feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], rectify: Callable) -> Figure:
+    """Draw the image, then each map before and after rectification over the histograms of both."""
+    figure, axes = plt.subplots(3, len(maps) + 1, figsize=(2.5 * (len(maps) + 1), 6), height_ratios=(1, 1, 0.6))
+    axes[0, 0].imshow(image, cmap="gray")
+    axes[0, 0].set_title("image", fontsize=10)
+    for axis in (axes[0, 0], axes[1, 0], axes[2, 0]):
+        axis.set_axis_off()
+    for column, (name, response) in enumerate(maps.items(), 1):
+        rectified = np.asarray(rectify(response))
+        bound = np.percentile(np.abs(response), 98)
+        for row, shown in enumerate((response, rectified)):
+            axes[row, column].imshow(shown, cmap="gray", vmin=-bound, vmax=bound)
+            axes[row, column].set_axis_off()
+        axes[0, column].set_title(name, fontsize=10)
+        bins = np.linspace(-bound, bound, 61)
+        share = np.full(response.size, 1 / response.size)
+        axes[2, column].hist(response.ravel(), bins, weights=share, color="#999999", label="before")
+        axes[2, column].hist(rectified.ravel(), bins, weights=share, histtype="step", linewidth=1.5, label="after")
+        axes[2, column].set(yscale="log", xlabel="response", ylim=(1e-4, 1))
+    for row, text in ((0, "before"), (1, "after")):
+        axes[row, 1].text(-0.08, 0.5, text, rotation=90, va="center", ha="right", transform=axes[row, 1].transAxes)
+    axes[2, 1].set_ylabel("share of pixels")
+    axes[2, 1].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def training_curves(histories: dict[str, dict]) -> Figure:
+    """Draw the training and the validation loss of each unit's network, each before the grey curves of the others."""
+    columns = 5
+    rows = -(-len(histories) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.2 * columns, 2.3 * rows), sharex=True, sharey=True)
+    for axis, (unit, own) in zip(axes.flat, histories.items(), strict=True):
+        epochs = np.arange(1, len(own["train_loss"]) + 1)
+        for other in histories.values():
+            axis.plot(epochs, other["train_loss"], color="#d0d0d0", linewidth=0.8)
+        axis.plot(epochs, own["train_loss"], label="training")
+        axis.plot(epochs, own["validation_loss"], "--", label="validation")
+        axis.set_title(unit, fontsize=10)
+        axis.set_yscale("log")
+    axes.flat[0].legend(fontsize=8, frameon=False)
+    figure.supxlabel("epoch")
+    figure.supylabel("cross-entropy, nats")
+    return figure
+
+
+def seed_curves(panels: dict[str, dict[str, np.ndarray]], logarithmic: tuple[str, ...] = ()) -> Figure:
+    """Draw curves over epochs, a panel for each quantity: a thin line for each seed and a thick one for their mean."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
+    for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
+        for number, (name, curves) in enumerate(of_names.items()):
+            epochs, style = np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]
+            axis.plot(epochs, curves.T, style, color=COLOURS[number], linewidth=0.6, alpha=0.5)
+            axis.plot(epochs, curves.mean(axis=0), style, color=COLOURS[number], linewidth=2, label=name)
+        axis.set(xlabel="epoch", ylabel=quantity, yscale="log" if quantity in logarithmic else "linear")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    axes.flat[0].legend(frameon=False)
+    return figure
+
+
+def accuracies(recorded: dict[str, np.ndarray]) -> Figure:
+    """Draw the test accuracy of each seed as a dot, and their mean as a bar."""
+    figure, axis = plt.subplots(figsize=(7, 3.4))
+    for place, accuracy in enumerate(recorded.values()):
+        axis.plot(accuracy, np.full(len(accuracy), place), "o", color=COLOURS[0], alpha=0.6, markersize=5)
+        axis.plot([accuracy.mean()] * 2, [place - 0.35, place + 0.35], color=COLOURS[1], linewidth=2)
+    axis.set_yticks(range(len(recorded)), recorded)
+    axis.invert_yaxis()
+    axis.set_xlabel("test accuracy, %")
+    return figure
+
+
+# How each contender's figures are drawn: its name, its colour and a marker that survives grey print.
+CONTENDERS = {
+    ("ours", "graph"): ("ours, in a graph", COLOURS[0], "o"),
+    ("ours", "xla"): ("ours, all under XLA", COLOURS[0], "D"),
+    ("keras", "graph"): ("Keras, in a graph", COLOURS[1], "o"),
+    ("keras", "xla"): ("Keras, all under XLA", COLOURS[1], "D"),
+    ("torch", "eager"): ("PyTorch, eager", COLOURS[2], "^"),
+    ("torch", "compiled"): ("PyTorch, compiled", COLOURS[2], "v"),
+}
+
+
+def costs(rows: list[dict]) -> Figure:
+    """Draw each unit's time over the floor, a mark for each contender, on a logarithmic axis."""
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    figure, axis = plt.subplots(figsize=(7.5, 0.5 * len(units) + 1.4))
+    axis.axvline(1, color="#000000", linewidth=1.2)
+    for number, ((by, mode), (label, colour, marker)) in enumerate(CONTENDERS.items()):
+        own = [row for row in rows if (row["by"], row["mode"]) == (by, mode)]
+        places = [units.index(row["unit"]) + 0.1 * (number - 2.5) for row in own]
+        face = colour if by == "ours" else "none"
+        times = [row["over_floor"] for row in own]
+        axis.plot(times, places, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(units)), units)
+    axis.invert_yaxis()
+    axis.set_xlabel("time of forward and backward over the floor (a copy of as many bytes = 1)")
+    axis.xaxis.set_major_formatter("{x:g}")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    # The picture of the README.
+    path = Path(__file__).parents[2] / "units.svg"
+    units().savefig(path, metadata={"Date": None})
+    print(f"wrote {path}")

@@ -1,0 +1,45 @@
+"""Does the look over the built pages see what must not be there, and are the chapters free of typed results?"""
+
+import re
+from pathlib import Path
+
+import pytest
+from extensions import built_pages as pages
+
+BOOK = Path(__file__).parents[2] / "book"
+
+
+WRONG = {
+    '<script src="https://cdn.example.org/mathjax.js"></script>': "fetches https://cdn.example.org/mathjax.js",
+    '<link rel="stylesheet" href="//fonts.example.org/a.css">': "fetches //fonts.example.org/a.css",
+    '<img src="http://example.org/a.png">': "fetches http://example.org/a.png",
+    f"<p>File {BOOK.parent}/x.py</p>": f"tells of this machine: {BOOK.parent}",
+    "<pre>I0000 cudart_stub.cc:31] Could not find</pre>": "holds a log line of TensorFlow",
+}
+
+
+@pytest.mark.parametrize("html", WRONG)
+def test_a_fault_is_seen(html):
+    assert pages.faults(f"<html><body>{html}</body></html>") == [WRONG[html]]
+
+
+def test_a_page_with_links_and_local_files_has_no_fault():
+    html = '<script src="_static/mathjax/tex.js"></script><a href="https://example.org">paper</a><img src="a.svg">'
+    assert pages.faults(html) == []
+
+
+# A share, a count of points, an error with its size, or a number as exact as only a measurement is.
+TYPED = r"\d\s?(%|points|percent)|\b(error|accuracy)( rate)? (of|is|was) (about )?\d|\b\d\d\.\d"
+
+
+@pytest.mark.parametrize("result", ["93.6 %", "an error of 7", "49.9 percent", "up 0.3 points", "reported at 49.9"])
+def test_a_typed_result_is_seen(result):
+    assert re.search(TYPED, f"Here it is {result} now.")
+
+
+@pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.name)
+def test_no_accuracy_or_error_is_typed_into_a_sentence(page):
+    prose = re.sub(r"^---.*?^---|```.*?```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    typed = [line for line in prose.splitlines() if re.search(TYPED, line)]
+    # Thresholds that were fixed in advance, and the interval's level, are no results.
+    assert [line for line in typed if "90 %" not in line and "40 %" not in line] == []
