@@ -7,11 +7,11 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
-from specimens import NAMES, SPECIMENS
 
 import keras_rectifiers as kr
+from differentiation import to_numpy
 from keras_rectifiers import activations, checks
+from specimens import NAMES, SPECIMENS
 
 X = np.array([[-1.0, 0.0, 0.5, 1.0, -0.5, 0.25]], "float32")
 LARGEST = float(np.finfo("float32").max)

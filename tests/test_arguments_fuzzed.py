@@ -13,12 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from specimens import SPECIMENS
 
+from differentiation import to_numpy
 from keras_rectifiers import activations, plain
+from specimens import SPECIMENS
 
 drawn = settings(
     max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)

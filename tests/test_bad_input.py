@@ -5,10 +5,10 @@ import re
 import keras
 import numpy as np
 import pytest
-from specimens import NAMES, NO_INTEGERS, NO_NUMBERS, NO_SEEDS, NO_TEXTS, SPECIMENS
 
 import keras_rectifiers
 from keras_rectifiers import activations
+from specimens import NAMES, NO_INTEGERS, NO_NUMBERS, NO_SEEDS, NO_TEXTS, SPECIMENS
 
 each_layer = pytest.mark.parametrize("specimen", SPECIMENS, ids=NAMES)
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 import pytest
-from differentiation import compiled
-from specimens import NAMES, SPECIMENS
 
 import keras_rectifiers.layers
+from differentiation import compiled
 from keras_rectifiers import compilation, kernels, noise
+from specimens import NAMES, SPECIMENS
 
 pytestmark = pytest.mark.tensorflow_only
 

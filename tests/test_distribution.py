@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from test_export import every_unit
 
 import keras_rectifiers as kr
+from test_export import every_unit
 
 pytestmark = pytest.mark.tensorflow_only
 

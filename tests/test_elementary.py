@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
 
+from differentiation import to_numpy
 from keras_rectifiers import elementary
 
 RNG = np.random.default_rng(0)

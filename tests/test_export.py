@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from specimens import NAMES, SPECIMENS
 
 from keras_rectifiers import plain
+from specimens import NAMES, SPECIMENS
 
 pytestmark = pytest.mark.tensorflow_only
 

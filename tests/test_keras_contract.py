@@ -6,6 +6,7 @@ backend does it, and asks for mixed precision. It is private to Keras: where it 
 
 import numpy as np
 import pytest
+
 from specimens import NAMES, SPECIMENS, Specimen
 
 # The test's own call of `fit` gives a generator, and to layers without weights too.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
+
 import reference
 from differentiation import central_differences, compiled, differentiated, to_numpy, value_and_gradients
-
 from keras_rectifiers import activations, noise, plain
 
 SEED = 5

@@ -5,10 +5,10 @@ import math
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy, value_and_gradients
 from scipy import stats
 
 import keras_rectifiers as kr
+from differentiation import to_numpy, value_and_gradients
 from keras_rectifiers import activations
 
 

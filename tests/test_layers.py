@@ -8,11 +8,11 @@ import weakref
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
-from specimens import NAMES, SPECIMENS, Specimen
 
 import keras_rectifiers
+from differentiation import to_numpy
 from keras_rectifiers import activations, layers
+from specimens import NAMES, SPECIMENS, Specimen
 
 each_layer = pytest.mark.parametrize("specimen", SPECIMENS, ids=NAMES)
 stochastic = pytest.mark.parametrize("layer", [keras_rectifiers.RReLU, keras_rectifiers.NReLU])

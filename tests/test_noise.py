@@ -6,9 +6,9 @@ from statistics import NormalDist
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
 from scipy import stats
 
+from differentiation import to_numpy
 from keras_rectifiers import noise
 
 N = 1 << 18

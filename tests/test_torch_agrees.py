@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from differentiation import value_and_gradients
 
+from differentiation import value_and_gradients
 from keras_rectifiers import activations
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra; `make test-torch` installs it")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
-from differentiation import central_differences, compiled, to_numpy, value_and_gradients
 
+from differentiation import central_differences, compiled, to_numpy, value_and_gradients
 from keras_rectifiers import activations
 
 BACKEND = keras.backend.backend()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reruns import records, verdicts
 from reruns.chapters import cost
 from reruns.chapters.cost import limits, passes, peers, steps, timing

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from reruns.data import distortion as dc
 from scipy import ndimage, stats
+
+from reruns.data import distortion as dc
 
 KINDS = (
     *("slant", "thickness", "affine", "elastic", "pinch"),

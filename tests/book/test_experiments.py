@@ -5,6 +5,7 @@ The records are made up, so that the verdict is known beforehand.
 
 import numpy as np
 import pytest
+
 from reruns.chapters import data, elu, initialisation
 from reruns.chapters.cost import limits
 from reruns.page import tables

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+
 from reruns.data import lfw_pairs
 
 tfds.disable_progress_bar()

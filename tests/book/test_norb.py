@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+
 from reruns.data.norb import binary_matrix
 from reruns.data.norb.binary_matrix import BinaryMatrix
 from reruns.data.norb.builder import NorbJitteredCluttered

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from extensions import built_pages as pages
 
 BOOK = Path(__file__).parents[2] / "book"

@@ -6,10 +6,10 @@ import grpc
 import keras
 import numpy as np
 import pytest
-from reruns.chapters.serving import prediction_server
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from keras_rectifiers import ELU, serving
+from reruns.chapters.serving import prediction_server
 
 pytestmark = pytest.mark.xdist_group("served")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
 from reruns import __main__ as command
 from reruns import records
 from reruns.chapters import rectifiers, serving

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reruns.data import digits, pipelines, sources
 
 BOOK = Path(__file__).parents[2] / "book"

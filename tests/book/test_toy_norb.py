@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reruns.chapters.data import toy_picture
 from reruns.data.toy_norb import bodies, clutter, scenes
 from reruns.data.toy_norb import builder as toy_norb

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from reruns import verdicts
 from scipy import stats
+
+from reruns import verdicts
 
 
 def test_an_interval_is_students():

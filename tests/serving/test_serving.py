@@ -23,12 +23,12 @@ from scipy import integrate, stats
 from tensorflow.python.framework import op_def_registry
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
-from test_export import every_unit
 
 import keras_rectifiers as kr
 from keras_rectifiers import serving
 from keras_rectifiers.serving import CheckError, graph
 from keras_rectifiers.serving.__main__ import main
+from test_export import every_unit
 
 pytestmark = pytest.mark.xdist_group("serving")
 

@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from reruns.chapters.cost import timing
-from reruns.chapters.cost.timing import Config
 from rich.console import Console
 from rich.table import Table
+
+from reruns.chapters.cost import timing
+from reruns.chapters.cost.timing import Config
 
 
 def units(config: Config) -> dict:
@@ -189,4 +190,3 @@ def _product(size: list[int] | str) -> str:
     elements = math.prod(size)
     number = f"{elements / 1e6:.1f} M" if elements >= 10**6 else f"{elements / 1e3:.0f} k"
     return f"{number}, {'x'.join(map(str, size))}"
-

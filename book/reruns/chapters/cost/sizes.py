@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from reruns.chapters.cost import passes, peers, timing
-from reruns.chapters.cost.timing import Config
 from rich.progress import track
 
 import keras_rectifiers as kr
+from reruns.chapters.cost import passes, peers, timing
+from reruns.chapters.cost.timing import Config
 
 SMALL = 2**17  # a step of fewer elements takes microseconds, and is repeated
 STACK = 8  # units one after the other in a small step, for a single one is lost in the step's own time

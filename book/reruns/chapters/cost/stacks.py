@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from reruns.chapters.cost import passes, peers, timing
 from rich.progress import track
+
+from reruns.chapters.cost import passes, peers, timing
 
 UNITS = ("ReLU", "ELU", "PReLU", "RReLU", "NReLU", "ScaledSoftplus")
 # Keras's generators inside XLA on a processor take hundreds of times as long as the rest: minutes a stack.

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
 from reruns import networks
 from reruns.chapters.cost import passes, peers, timing
 
@@ -119,6 +120,7 @@ def first_steps() -> list[dict]:
 def pipeline_speeds(batch: int, width: int, seconds: float = 5.0) -> list[dict]:
     """Return how many images a second each pipeline of the book gives, and how many its network takes."""
     import tensorflow_datasets as tfds
+
     from reruns.data import pipelines
 
     data = pipelines.mnist(batch, seed=0, train=3000).train

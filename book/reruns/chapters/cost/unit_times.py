@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from reruns.chapters.cost import passes, peers, timing
-from reruns.chapters.cost.timing import Config
 
 import keras_rectifiers as kr
+from reruns.chapters.cost import passes, peers, timing
+from reruns.chapters.cost.timing import Config
 
 # A name for each setting of the units' passes: (size, dtype, whether backward too).
 SETTINGS = {
