@@ -34,7 +34,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
 # import, a result that they read, or what is prepared in the folder of their data changes.
-SOURCES = $(shell find keras_rectifiers book/reruns book/results savedmodels -name '*.py' -o -name '*.json' | sort) requirements.lock
+SOURCES = $(shell find keras_rectifiers book/reruns book/extensions book/results savedmodels -name '*.py' -o -name '*.json*' | sort) requirements.lock
 PREPARED = find "$${TFDS_DATA_DIR:-$$HOME/tensorflow_datasets}" -name dataset_info.json 2>/dev/null | sort
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build
@@ -51,16 +51,16 @@ book: .venv/ready ## run every chapter and build the HTML pages
 
 lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/lint_pages.py && $(BIN)/mypy
 
-CHAPTERS = data elu initialisation rectifiers serving
+CHAPTERS = data rectifiers elu initialisation serving
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done
 
-bench: .venv/ready ## time every unit and its peers on this machine (half an hour) and record it in book/results/cost.json
+bench: .venv/ready ## time every unit and its peers on this machine (half an hour) and record it in book/results/cost.jsonl
 	@echo "== timing on TensorFlow, JAX and, where it is installed, PyTorch; leave the machine alone meanwhile"
-	@cd book && ../$(BIN)/python -m reruns.chapters.cost
+	@cd book && ../$(BIN)/python -m reruns cost --scale paper --anew
 
 lock: .venv/ready ## write requirements.lock anew from pyproject.toml
 	@echo "== resolving"

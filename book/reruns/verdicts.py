@@ -1,39 +1,21 @@
-"""How the pages judge: intervals over seeds, rules that are fixed before the runs, and the words for what they show.
+"""How the pages judge: intervals over seeds, and rules that are fixed before the runs.
 
 Runs are paired: one seed gives the same order of the data and, where shapes allow, the same initial weights. Let m be
 the mean of the paired differences in the claimed direction, [L, U] its two-sided 90 % interval by Student's t, and M
-the least difference that would matter. A claim is confirmed if L > 0 and m >= M, refuted if U < M, else inconclusive.
+the least difference that would matter. A claim is confirmed if L > 0 and m >= M, refuted if U < 0, its effect is too
+small if 0 <= U < M, and otherwise nothing is known.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from reruns.claims import Claim, Evidence, Judgement, Verdict, by_evidence
+
 LEVEL = 0.90
-CONFIRMED, REFUTED, INCONCLUSIVE = "confirmed", "**refuted**", "inconclusive"
-
-
-class Verdict(NamedTuple):
-    """What n pairs say: their mean, its interval, the margin, and how many of them are only bounds."""
-
-    word: str
-    n: int
-    mean: float
-    lower: float
-    upper: float
-    margin: float
-    censored: int = 0
-
-
-class Judged(NamedTuple):
-    """One line of a chapter's table: the claim, what would confirm it, what was found, the verdict."""
-
-    claim: str
-    criterion: str
-    found: str
-    word: str
+CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
 
 def interval(values: Any) -> tuple[float, float]:
@@ -53,37 +35,54 @@ def share(name: str, percent: float, size: int) -> dict[str, Any]:
     return {"name": name, "value": percent, "interval_90_percent": [100 * found.low, 100 * found.high], "cases": size}
 
 
-def exact(holds: bool) -> str:
-    """Return the verdict on a claim that either holds to rounding or does not."""
-    return CONFIRMED if holds else REFUTED
-
-
-def paired(differences: Any, margin: float = 0.0) -> Verdict:
+def paired(differences: Any, margin: float = 0.0) -> Evidence:
     """Judge that the paired differences are above 0 and, in the mean, no less than the margin."""
     mean, half = interval(differences)
     lower, upper = mean - half, mean + half
-    word = CONFIRMED if lower > 0 and mean >= margin else REFUTED if upper < margin else INCONCLUSIVE
-    return Verdict(word, len(differences), mean, lower, upper, margin)
+    if lower > 0 and mean >= margin:
+        verdict = CONFIRMED
+    elif upper < margin:
+        verdict = REFUTED if upper < 0 else Verdict.TOO_SMALL
+    else:
+        verdict = INCONCLUSIVE
+    return Evidence(verdict, len(differences), mean, lower, upper, margin, p_of_no_effect(differences))
 
 
-def equivalent(differences: Any, margin: float) -> Verdict:
+def p_of_no_effect(differences: Any) -> float:
+    """Return the one-sided probability of so large a mean, by Student's t, if there were no effect."""
+    differences = np.asarray(differences, float)
+    if not differences.std(ddof=1):
+        return float(differences.mean() <= 0)
+    return float(stats.ttest_1samp(differences, 0, alternative="greater").pvalue)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return each p adjusted for all of them by Holm's step-down rule."""
+    order = np.argsort(ps)
+    steps = np.maximum.accumulate(np.asarray(ps)[order] * (len(ps) - np.arange(len(ps))))
+    adjusted = np.empty(len(ps))
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted.tolist()
+
+
+def equivalent(differences: Any, margin: float) -> Evidence:
     """Judge that the paired differences are, in the mean, between minus the margin and the margin."""
     mean, half = interval(differences)
     lower, upper = mean - half, mean + half
     inside, outside = -margin < lower and upper < margin, upper < -margin or margin < lower
-    return Verdict(_word(inside, outside), len(differences), mean, lower, upper, margin)
+    return Evidence(_verdict(inside, outside), len(differences), mean, lower, upper, margin)
 
 
-def not_worse(differences: Any, margin: float) -> Verdict:
+def not_worse(differences: Any, margin: float) -> Evidence:
     """Judge that the paired differences are, in the mean, above minus the margin."""
     mean, half = interval(differences)
     lower, upper = mean - half, mean + half
-    return Verdict(_word(lower > -margin, upper < -margin), len(differences), mean, lower, upper, margin)
+    return Evidence(_verdict(lower > -margin, upper < -margin), len(differences), mean, lower, upper, margin)
 
 
 def ratio(
     slower: Sequence[float | None], faster: Sequence[float | None], cap: float, least: float, refuted_below: float
-) -> Verdict:
+) -> Evidence:
     """Judge that `slower` takes at least `least` times as long as `faster`, by the geometric mean of paired ratios.
 
     None is a run that had not arrived at the cap: the cap stands in for it, as a bound. With such a run of `slower`
@@ -101,18 +100,51 @@ def ratio(
     confirmed = lower > least and None not in faster and (known or ratios.min() > least)
     refuted = upper < refuted_below and None not in slower and (known or ratios.max() < refuted_below)
     censored = sum(None in pair for pair in pairs)
-    return Verdict(_word(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored)
+    return Evidence(_verdict(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored=censored)
 
 
-def _word(confirmed: bool, refuted: bool) -> str:
+def _verdict(confirmed: bool, refuted: bool) -> Verdict:
     return CONFIRMED if confirmed else REFUTED if refuted else INCONCLUSIVE
 
 
-def described(verdict: Verdict, unit: str = "", digits: int = 3) -> str:
-    """Return mean, interval and number of pairs as a table shows them."""
-    unit = f" {unit}" if unit else ""
-    bound = f", {verdict.censored} of them bounds" if verdict.censored else ""
-    return (
-        f"{verdict.mean:.{digits}g} [{verdict.lower:.{digits}g}, {verdict.upper:.{digits}g}]{unit}, "
-        f"n = {verdict.n}{bound}"
-    )
+
+def proportion(holds: Any, least: float) -> Evidence:
+    """Judge that a claim about single runs holds in a share of at least `least` of them.
+
+    [L, U] is Wilson's 90 % interval of the share: confirmed if L > 1/2 and the share is at least `least`, refuted if
+    U < `least`.
+    """
+    holds = np.asarray(holds, bool)
+    found = stats.binomtest(int(holds.sum()), len(holds)).proportion_ci(LEVEL, method="wilson")
+    verdict = _verdict(found.low > 0.5 and holds.mean() >= least, found.high < least)
+    p = float(stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue)
+    return Evidence(verdict, len(holds), float(holds.mean()), float(found.low), float(found.high), least, p)
+
+
+def unless_diverged(claim: Claim, differences: Any, margin: float = 0.0) -> Judgement:
+    """Judge paired differences; where one is not finite a run diverged, and nothing is known."""
+    differences = np.asarray(differences, float)
+    diverged = int(np.sum(~np.isfinite(differences)))
+    if diverged:
+        return Judgement(claim, INCONCLUSIVE, f"in {diverged} of {len(differences)} pairs a run diverged")
+    return by_evidence(claim, paired(differences, margin))
+
+
+def times(ratios: Any, limit: float) -> Evidence:
+    """Judge that a time is at most `limit` times another, by the geometric mean of the ratios over processes.
+
+    Of a single process there is no interval: its ratio alone decides, and n = 1 says so.
+    """
+    logarithms = np.log(np.asarray(ratios, float))
+    mean, half = interval(logarithms) if len(logarithms) > 1 else (float(logarithms[0]), 0.0)
+    lower, upper = float(np.exp(mean - half)), float(np.exp(mean + half))
+    return Evidence(_verdict(upper <= limit, lower > limit), len(logarithms), float(np.exp(mean)), lower, upper, limit)
+
+
+def together(claim: Claim, found: dict[str, Evidence]) -> Judgement:
+    """Judge a claim about several quantities: confirmed if all are, refuted if one is."""
+    of_all = [evidence.verdict for evidence in found.values()]
+    met = of_all.count(CONFIRMED)
+    fewest = min(evidence.n for evidence in found.values())
+    told = f"{met} of {len(found)}, n = {fewest}"
+    return Judgement(claim, _verdict(met == len(found), REFUTED in of_all), told)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reruns import records, verdicts
+from reruns import results
 from reruns.chapters import cost
-from reruns.chapters.cost import limits, passes, peers, steps, timing
+from reruns.chapters.cost import limits, parts, passes, peers, shown, steps, timing
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -127,37 +127,30 @@ def test_a_step_of_a_network_trains_it(mode):
     assert all((w.numpy() != b).any() for w, b in zip(model.trainable_variables, before, strict=True) if w.ndim == 2)
 
 
-def test_a_new_measurement_replaces_the_old_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "RESULTS", tmp_path)
-    for value in (1, 2):
-        records.replace("cost", {"rounds": 3}, {"value": value}, 1.0)
-    found = records.load("cost")
-    assert found["runs"]["0"]["metrics"] == {"value": 2}
-    assert {"processor", "system", "device", "commit"} <= set(found["runs"]["0"]["provenance"])
-
-
 TINY = """
 import dataclasses, json, sys
 sys.path.insert(0, sys.argv[1])
 import reruns
 from reruns.chapters.cost import peers
-from reruns.chapters import cost
+from reruns.chapters.cost import parts, shown
+from reruns.chapters.cost.timing import Config
 
 for makers in (peers.OURS, peers.KERAS):
     for unit in set(makers) - {"PReLU", "NReLU"}:
         del makers[unit]
-tiny = cost.Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
+tiny = Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
 tiny = dataclasses.replace(tiny, sizes=((2, 4, 4, 8),), lengths=2, trials=3)
-more = [cost.fresh, cost.maxout_dense, cost.every_size, cost.kept]
-parts = [cost.units, cost.memory] + more * (sys.argv[2] == "tensorflow")
-found = {part.__name__: part(tiny) for part in parts}
+more = [parts.fresh, parts.maxout_dense, parts.every_size, parts.kept]
+measured = [parts.units, parts.memory] + more * (sys.argv[2] == "tensorflow")
+found = {part.__name__: part(tiny) for part in measured}
+assert Config.from_json(tiny.as_json()) == tiny
 json.dumps(found)
 for row in found["units"]["rows"]:
     assert row["over_floor"] > 0 and row["milliseconds"] > 0, row
 if "fresh" in found:
     assert {row["mode"] for row in found["fresh"]["rows"]} == {"graph"}
     assert {row["by"] for row in found["maxout_dense"]} == {"ours", "keras"}
-assert cost.table(found["units"]["rows"][:1], "over_floor")[0][0] == "unit"
+assert shown.table(found["units"]["rows"][:1], "over_floor")[0][0] == "unit"
 if "every_size" in found:
     assert {row["setting"] for row in found["every_size"]} > {"step", "step under XLA"}
     assert all(row["over_nearest"] > 0 for row in found["every_size"])
@@ -200,30 +193,30 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
             "over_relu": [{"network": "convnet", "mode": "auto", "by": "ours", "unit": "NReLU", "over_relu": 1.2}]
         },
     }
-    found = [(line.what, line.limit, line.verdict) for line in limits.lines(metrics)]
-    met, missed = verdicts.exact(True), verdicts.exact(False)
+    found = [(line.what, line.measure, line.limit, line.met) for line in limits.lines(metrics)]
+    peer = "time over floor, beside the best peer"
     assert found == [
-        ("ELU, tensorflow, graph", "time over floor ≤ 1.60", met),
-        ("ELU, tensorflow, graph", "best peer, torch, eager ≤ 1.40", missed),
-        ("ELU, tensorflow, xla", "time over floor ≤ 1.10", missed),
-        ("ELU, tensorflow, xla", "best peer, torch, eager ≤ 1.40", met),
-        ("ELU, tensorflow, graph", "tensors a unit ≤ 1.00", missed),
-        ("ELU, step, 8x128", "Keras's nearest, time over it ≤ 1.10", missed),
-        ("RReLU, step, 8x128", "Keras's nearest, ms more a pass ≤ 0.05", met),
-        ("NReLU, eager inference, 8x128", "Keras's nearest, time over it ≤ 1.10", met),
-        ("MaxoutDense, xla", "over its products ≤ 1.10", met),
-        ("convnet with NReLU", "step over ReLU's ≤ 1.15", missed),
+        ("ELU, tensorflow, graph", "time over floor", 1.6, True),
+        ("ELU, tensorflow, graph", peer, 1.4, False),
+        ("ELU, tensorflow, xla", "time over floor", 1.1, False),
+        ("ELU, tensorflow, xla", peer, 1.4, True),
+        ("ELU, tensorflow, graph", "tensors a unit", 1.0, False),
+        ("ELU, step, 8x128", "time over Keras's nearest", 1.1, False),
+        ("RReLU, step, 8x128", "ms more a pass than Keras's nearest", 0.05, True),
+        ("NReLU, eager inference, 8x128", "time over Keras's nearest", 1.1, True),
+        ("MaxoutDense, xla", "time over its products", 1.1, True),
+        ("convnet with NReLU", "step over ReLU's", 1.15, False),
     ]
+    assert limits.lines(metrics)[1].told() == ["ELU, tensorflow, graph", peer, "1.40, torch, eager", "1.50", "missed"]
 
 
 def test_the_recorded_benchmark_is_whole():
-    run = records.load("cost")["runs"]["0"]
-    metrics = run["metrics"]
-    assert run["provenance"]["dirty"] is False
-    # Where a backend is absent, so are its parts, and the record says so.
-    expected = [name for name, _, backend, _ in cost.PARTS if backend not in metrics["absent"]]
-    assert [name for name in expected if name not in metrics] == []
-    for backend in {"tensorflow", "jax"} - set(metrics["absent"]):
+    recorded = results.of_chapter("cost")
+    metrics = cost.metrics(recorded)
+    # Where a backend is absent, so are its parts, and the page says so.
+    backends = {part.backend for name, part in parts.PARTS.items() if name in metrics}
+    assert [name for name, part in parts.PARTS.items() if part.backend in backends and name not in metrics] == []
+    for backend in backends:
         rows = metrics[backend]["rows"]
         found = {(row["setting"], row["unit"], row["by"], row["mode"]) for row in rows}
         modes = ("eager", "graph", "xla") if backend == "tensorflow" else ("eager", "xla")
@@ -231,5 +224,4 @@ def test_the_recorded_benchmark_is_whole():
         assert {(s, u, "ours", m) for s in settings for u in peers.OURS for m in modes} <= found
         assert all(row["over_floor"] > 0 and row["rounds"] >= 3 for row in rows)
         assert metrics[backend]["copy_bytes_per_second"] > 1e8
-    assert limits.lines(metrics)
-    assert all(header for _, header, _ in cost.tables(metrics))
+    assert {line.claim for line in limits.lines(metrics)} == set(limits.CLAIMS)

@@ -5,6 +5,9 @@ import pytest
 from scipy import stats
 
 from reruns import verdicts
+from reruns.claims import Claim, Verdict
+
+CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
 
 def test_an_interval_is_students():
@@ -40,34 +43,35 @@ SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 @pytest.mark.parametrize(
     ("shift", "margin", "word"),
     [
-        (0.0, 0.0, "confirmed"),
-        (0.0, 1.5, "confirmed"),  # the mean is above the margin, though the lower bound is not
-        (0.0, 1.6, "inconclusive"),  # above 0, but too little in the mean
-        (0.0, 2.4, "**refuted**"),  # above 0, and certainly too little
-        (-1.0, 0.0, "inconclusive"),
-        (-3.0, 0.0, "**refuted**"),
+        (0.0, 0.0, CONFIRMED),
+        (0.0, 1.5, CONFIRMED),  # the mean is above the margin, though the lower bound is not
+        (0.0, 1.6, INCONCLUSIVE),  # above 0, but too little in the mean
+        (0.0, 2.4, Verdict.TOO_SMALL),  # above 0, and certainly too little
+        (-1.0, 2.4, Verdict.TOO_SMALL),  # perhaps nothing, and certainly too little
+        (-1.0, 0.0, INCONCLUSIVE),
+        (-3.0, 0.0, REFUTED),
     ],
 )
 def test_paired_differences_are_judged_by_the_rule(shift, margin, word):
     verdict = verdicts.paired(np.array(SLEEP) + shift, margin)
-    assert verdict.word == word
+    assert verdict.verdict is word
     assert (verdict.n, verdict.mean) == (10, pytest.approx(1.58 + shift))
     assert (verdict.lower, verdict.upper) == pytest.approx((0.867 + shift, 2.293 + shift), abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("shift", "margin", "word"),
-    [(-1.58, 0.8, "confirmed"), (-1.58, 0.7, "inconclusive"), (0.0, 0.8, "**refuted**"), (-3.16, 0.8, "**refuted**")],
+    [(-1.58, 0.8, CONFIRMED), (-1.58, 0.7, INCONCLUSIVE), (0.0, 0.8, REFUTED), (-3.16, 0.8, REFUTED)],
 )
 def test_equivalence_needs_the_whole_interval_inside_the_margin(shift, margin, word):
-    assert verdicts.equivalent(np.array(SLEEP) + shift, margin).word == word
+    assert verdicts.equivalent(np.array(SLEEP) + shift, margin).verdict is word
 
 
 @pytest.mark.parametrize(
-    ("shift", "word"), [(-1.58, "confirmed"), (-2.0, "inconclusive"), (-4.0, "**refuted**"), (5.0, "confirmed")]
+    ("shift", "word"), [(-1.58, CONFIRMED), (-2.0, INCONCLUSIVE), (-4.0, REFUTED), (5.0, CONFIRMED)]
 )
 def test_not_worse_asks_about_the_lower_side_only(shift, word):
-    assert verdicts.not_worse(np.array(SLEEP) + shift, 0.8).word == word
+    assert verdicts.not_worse(np.array(SLEEP) + shift, 0.8).verdict is word
 
 
 def test_a_ratio_is_the_geometric_mean_of_the_pairs():
@@ -75,24 +79,24 @@ def test_a_ratio_is_the_geometric_mean_of_the_pairs():
     verdict = verdicts.ratio([20, 40], [10, 5], cap=100, least=2, refuted_below=1.5)
     assert verdict.mean == pytest.approx(4)
     assert verdict.lower == pytest.approx(4 ** (1 - 6.314 / 2), rel=1e-3)
-    assert verdict.word == "inconclusive"
-    assert verdicts.ratio([20, 21], [5, 5], cap=100, least=2, refuted_below=1.5).word == "confirmed"
-    assert verdicts.ratio([20, 21], [20, 20], cap=100, least=2, refuted_below=1.5).word == "**refuted**"
+    assert verdict.verdict == INCONCLUSIVE
+    assert verdicts.ratio([20, 21], [5, 5], cap=100, least=2, refuted_below=1.5).verdict is CONFIRMED
+    assert verdicts.ratio([20, 21], [20, 20], cap=100, least=2, refuted_below=1.5).verdict is REFUTED
 
 
 def test_a_run_that_never_arrived_is_a_bound_on_one_side():
     stayed = verdicts.ratio([None, None, None], [10, 11, 10], cap=40, least=2, refuted_below=1.5)
-    assert (stayed.word, stayed.censored) == ("confirmed", 3)
+    assert (stayed.verdict, stayed.censored) == (CONFIRMED, 3)
     # The same numbers with the cap too low to tell: at least 1.1 times, so neither two times nor less than 1.5 times.
     early = verdicts.ratio([None, None, None], [10, 9, 10], cap=11, least=2, refuted_below=1.5)
-    assert early.word == "inconclusive"
+    assert early.verdict is INCONCLUSIVE
     # The interval of the caps says nothing of the runs' own spread: each ratio must be above the least.
     uneven = verdicts.ratio([None] * 5, [10, 10, 10, 10, 21], cap=40, least=2, refuted_below=1.5)
-    assert (uneven.lower > 2, uneven.word) == (True, "inconclusive")
+    assert (uneven.lower > 2, uneven.verdict) == (True, INCONCLUSIVE)
     fast = verdicts.ratio([30, 31, 30], [None, None, None], cap=40, least=2, refuted_below=1.5)
-    assert fast.word == "**refuted**"
+    assert fast.verdict is REFUTED
     never = verdicts.ratio([None, None], [None, None], cap=40, least=0.5, refuted_below=1.5)
-    assert never.word == "inconclusive"
+    assert never.verdict is INCONCLUSIVE
 
 
 @pytest.mark.parametrize("times", [[0.0, 1.0], [-1.0, 1.0], [1.0, 41.0]])
@@ -101,5 +105,42 @@ def test_times_beyond_the_cap_are_refused(times):
         verdicts.ratio(times, [1.0, 1.0], cap=40, least=2, refuted_below=1.5)
 
 
-def test_an_exact_claim_holds_or_is_refuted():
-    assert (verdicts.exact(True), verdicts.exact(False)) == ("confirmed", "**refuted**")
+def test_a_p_is_the_textbooks_and_holms_adjustment_too():
+    # Student's data again: t = 1.58 / (1.23 / sqrt(10)) = 4.062 with 9 degrees, one-sided p = 0.00142.
+    assert verdicts.paired(SLEEP).p == pytest.approx(0.00142, abs=1e-5)
+    # By hand: 0.01 * 4, 0.02 * 3, then 0.03 * 2 and 0.04 * 1, which may not fall below those before.
+    assert verdicts.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert verdicts.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("holds", "verdict"),
+    [(5, CONFIRMED), (4, INCONCLUSIVE), (3, INCONCLUSIVE), (2, REFUTED), (0, REFUTED)],
+)
+def test_a_share_of_five_seeds_has_an_interval(holds, verdict):
+    # Wilson's 90 % interval by its formula, with z = 1.6449: 5 of 5 is [0.649, 1], 2 of 5 is [0.151, 0.714].
+    found = verdicts.proportion([True] * holds + [False] * (5 - holds), 0.8)
+    z, n, p = 1.6448536, 5, holds / 5
+    centre, half = (p + z * z / (2 * n)), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert (found.lower, found.upper) == pytest.approx(
+        ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)), abs=1e-9
+    )
+    assert found.verdict is verdict
+
+
+def test_times_over_processes_are_judged_by_the_geometric_mean_and_a_single_one_by_its_value():
+    # As above: the interval of ln 2 and ln 8 with t = 6.314 contains 0.
+    found = verdicts.times([2, 8], 1.0)
+    assert (found.mean, found.verdict) == (pytest.approx(4), INCONCLUSIVE)
+    assert [verdicts.times([ratio], 1.1).verdict for ratio in (1.1, 1.2)] == [CONFIRMED, REFUTED]
+
+
+def test_a_claim_about_several_quantities_needs_all_of_them():
+    claim = Claim("X-1", "it is fast", "all", "ours")
+
+    def word(*ratios):
+        return verdicts.together(claim, {str(n): verdicts.times(r, 1.0) for n, r in enumerate(ratios)}).verdict
+
+    assert word([0.5], [0.6]) is CONFIRMED
+    assert word([0.5], [1.6]) is REFUTED
+    assert word([0.5], [0.5, 2.0]) is INCONCLUSIVE

@@ -1,1 +1,13 @@
-"""What one chapter alone needs: its experiment, a module, or a package where there are parts."""
+"""What one chapter alone needs: its experiment, in a module, or in a package where there are parts."""
+
+import importlib
+
+from reruns.experiment import Experiment
+
+# In the order of the book.
+NAMES = ("data", "rectifiers", "elu", "initialisation", "cost", "serving")
+
+
+def find(name: str) -> Experiment:
+    """Return the experiment of a chapter, and import no other's code: a record tells what it depends on."""
+    return importlib.import_module(f"reruns.chapters.{name}").EXPERIMENT

@@ -1,22 +1,27 @@
 """He's initial weights against Xavier's in plain networks of 10 and 30 layers, and weight decay on PReLU's slopes."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_rectifiers as kr
-from reruns import networks, verdicts
+from reruns import networks, training, verdicts
+from reruns.claims import Claim, Judgement, Kind, by_evidence
 from reruns.data import pipelines
+from reruns.experiment import Experiment, Scale, Trial, grid, levels
+from reruns.results import Results
+from reruns.units import UNITS, Unit
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     # Scientific: what is compared.
-    initializers: tuple[str, ...] = ("He", "Xavier")
-    depths: tuple[int, ...] = (10, 30)
-    slope_decays: tuple[float, ...] = (0.0, 5e-4)
+    initializers: tuple[str, ...] = levels("He", "Xavier")
+    depths: tuple[int, ...] = levels(10, 30)
+    slope_decays: tuple[float, ...] = levels(0.0, 5e-4)
     # Fixed, the same for all.
     width: int = 100
     learning_rate: float = 0.003
@@ -26,16 +31,6 @@ class Config:
     slope_depth: int = 8
     slope_epochs: int = 10
     train: int | None = None
-
-
-SCALES = {"live": Config(train=12000, slope_epochs=2), "paper": Config()}
-SEEDS = {"live": 1, "paper": 5}
-
-# Fixed before the recorded runs: H-2 and H-3 of the chapter. Training errors in percent.
-HE_RATIO = (0.3, 3.0)  # of the variances, last over first layer, by the geometric mean
-XAVIER_FACTOR = 10.0  # from 2^-29, the ratio in theory
-TRAINED, STALLED = 20.0, 70.0
-SEEDS_OF_FIVE = 0.8
 
 
 # Both with the fan-in. The paper's Xavier is its own reading of Glorot and Bengio: a variance of 1 / n (section 2.2),
@@ -48,48 +43,32 @@ def data(config: Config) -> dict:
     return pipelines.mnist(config.batch, seed=0, train=config.train).record
 
 
-def run(config: Config, seed: int) -> dict[str, dict]:
-    """Train every network from one seed."""
-    return {
-        "depth": {
-            str(depth): {name: plain(name, depth, config, seed) for name in config.initializers}
-            for depth in config.depths
-        },
-        "slope_decay": {str(decay): decayed(decay, config, seed) for decay in config.slope_decays},
-    }
+def trials(config: Config) -> list[Trial]:
+    """Return plain ReLU networks of each depth and initializer, and networks of PReLU with each decay of the slopes."""
+    return [*grid(depth=config.depths, initializer=config.initializers), *grid(slope_decay=config.slope_decays)]
 
 
-def plain(initializer: str, depth: int, config: Config, seed: int) -> dict:
-    """Train a plain ReLU network and return its training loss by epoch and its training error, in percent."""
-    model = networks.perceptron("ReLU", depth, config.width, seed, INITIALIZERS[initializer])
-    return _trained(model, config.epochs, config, seed)
-
-
-def decayed(decay: float, config: Config, seed: int) -> dict:
-    """Train a PReLU network with weight decay on its slopes alone, and return the slopes besides."""
-    layers: list[keras.layers.Layer] = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
-    for number in range(config.slope_depth):
-        normal = keras.initializers.HeNormal(seed=1000 * seed + number)
-        slopes = kr.PReLU(alpha_regularizer=keras.regularizers.L2(decay) if decay else None)
-        layers += [keras.layers.Dense(config.width, kernel_initializer=normal), slopes]
-    last = keras.initializers.HeNormal(seed=1000 * seed + config.slope_depth)
-    model = keras.Sequential([*layers, keras.layers.Dense(10, kernel_initializer=last)])
-    trained = _trained(model, config.slope_epochs, config, seed)
-    of_layers = [np.abs(layer.get_weights()[0]).mean() for layer in model.layers if isinstance(layer, kr.PReLU)]
-    return {**trained, "mean_slopes": [float(mean) for mean in of_layers]}
-
-
-def _trained(model: keras.Model, epochs: int, config: Config, seed: int) -> dict:
-    keras.utils.set_random_seed(seed)
+def trial(
+    config: Config, seed: int, depth: int = 0, initializer: str = "He", slope_decay: float | None = None
+) -> dict[str, Any]:
+    """Train one network and return its training loss by epoch, its training error in percent and its mean slopes."""
+    epochs = config.epochs
+    if slope_decay is None:
+        unit = UNITS["ReLU"]
+    else:
+        unit, depth, epochs = decayed(slope_decay), config.slope_depth, config.slope_epochs
+    model = networks.perceptron(unit, depth * (config.width,), seed, initializer=INITIALIZERS[initializer])
     splits = pipelines.mnist(config.batch, seed, config.train)
-    model.compile(
-        keras.optimizers.SGD(config.learning_rate, momentum=config.momentum),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    history = model.fit(splits.train, epochs=epochs, verbose=0, shuffle=False).history
-    final = model.evaluate(splits.train, verbose=0, return_dict=True)
-    return {"train_loss": history["loss"], "train_error": 100 * (1 - final["accuracy"])}
+    optimizer = keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
+    curves = training.fit(model, splits, optimizer, epochs, errors_on=["train"])
+    found = {"train_loss": curves["train_loss"], "train_error": curves["train_error"]}
+    means = [np.abs(layer.get_weights()[0]).mean() for layer in model.layers if isinstance(layer, kr.PReLU)]
+    return found if slope_decay is None else {**found, "mean_slopes": [float(mean) for mean in means]}
+
+
+def decayed(decay: float) -> Unit:
+    """Return PReLU with weight decay on its slopes, which Keras adds to the loss."""
+    return lambda seed: [kr.PReLU(alpha_regularizer=keras.regularizers.L2(decay) if decay else None)]
 
 
 def variance_ratios(initializer: str, slope: float, draws: int = 20, depth: int = 30, width: int = 512) -> np.ndarray:
@@ -124,51 +103,66 @@ def slope_gradient_error(shared: bool) -> float:
     return float(np.abs(np.ravel(found) - np.ravel(expected)).max() / np.abs(expected).max())
 
 
-def errors(results: dict, depth: int, initializer: str) -> np.ndarray:
-    """Return the training errors of the networks of a depth and an initializer, one a seed."""
-    runs = results["runs"].values()
-    return np.array([run["metrics"]["depth"][str(depth)][initializer]["train_error"] for run in runs], float)
+# Fixed before the recorded runs. Training errors in percent.
+HE_RATIO = (0.3, 3.0)  # of the variances, last over first layer, by the geometric mean
+XAVIER_FACTOR = 10.0  # from 2^-29, the ratio in theory
+TRAINED, STALLED = 20.0, 70.0
+SEEDS_OF_FIVE = 0.8
+
+PAPER = "He and others 2015"
+SLOPE = Claim(
+    "H-1",
+    "the slope's gradient is the paper's sum, and it has no weight decay",
+    "relative difference at most 1e-6; no loss of the layer's own",
+    f"{PAPER}, equations 2 and 3",
+    Kind.IDENTITY,
+)
+VARIANCE = Claim(
+    "H-2",
+    "He's variance is kept over thirty layers, Xavier's halves at each",
+    f"He's ratio in [{HE_RATIO[0]:g}, {HE_RATIO[1]:g}]; Xavier's within a factor of {XAVIER_FACTOR:g} of theory",
+    f"{PAPER}, equation 10",
+    Kind.IDENTITY,
+)
+SHALLOW, DEEP = Config().depths
+STALL = Claim(
+    "H-3",
+    f"{DEEP} layers of ReLU train from He's weights and stall from Xavier's; {SHALLOW} train from both",
+    f"training error below {TRAINED:g} % against above {STALLED:g} %, and at {SHALLOW} layers below {TRAINED:g} %: a "
+    f"share of the seeds of at least {SEEDS_OF_FIVE:g}, L > 1/2",
+    f"{PAPER}, figures 2 and 3",
+)
+PULLED = Claim(
+    "H-7",
+    "weight decay on the slopes pulls them towards 0",
+    "difference of the mean absolute slopes, L > 0",
+    f"{PAPER}, section 2.1",
+)
 
 
-def slopes(results: dict, decay: float) -> np.ndarray:
-    """Return the mean absolute slopes, one row a seed and one column a layer."""
-    runs = results["runs"].values()
-    return np.array([run["metrics"]["slope_decay"][str(decay)]["mean_slopes"] for run in runs], float)
+def judge(results: Results) -> list[Judgement]:
+    """Return the verdict on each claim that the recorded trials decide."""
+
+    def errors(depth: int, initializer: str) -> np.ndarray:
+        return results.of("train_error", depth=depth, initializer=initializer)
+
+    apart = (errors(DEEP, "He") < TRAINED) & (errors(DEEP, "Xavier") > STALLED)
+    both = (errors(SHALLOW, "He") < TRAINED) & (errors(SHALLOW, "Xavier") < TRAINED)
+    without, with_decay = (
+        results.of("mean_slopes", slope_decay=decay).mean(axis=1) for decay in Config().slope_decays
+    )
+    stall = by_evidence(STALL, verdicts.proportion(apart & both, SEEDS_OF_FIVE))
+    told = f"{apart.sum()} of {len(apart)} seeds; at {SHALLOW} layers {'all' if both.all() else 'not all'}"
+    return [stall._replace(found=f"{told}: {stall.found}"), verdicts.unless_diverged(PULLED, without - with_decay)]
 
 
-def judged(results: dict) -> list[verdicts.Judged]:
-    """Return the verdict on each recorded claim."""
-    shallow, deep = results["config"]["depths"]
-    he, xavier = (errors(results, deep, name) for name in ("He", "Xavier"))
-    apart = (he < TRAINED) & (xavier > STALLED)
-    both = [(errors(results, shallow, name) < TRAINED).all() for name in ("He", "Xavier")]
-    without, with_decay = (slopes(results, decay).mean(axis=1) for decay in results["config"]["slope_decays"])
-    pulled = verdicts.paired(without - with_decay)
-    return [
-        verdicts.Judged(
-            f"H-3: {deep} layers of ReLU train from He's weights and stall from Xavier's; {shallow} train from both",
-            f"training error below {TRAINED:g} % against above {STALLED:g} % in four of five seeds; "
-            f"at {shallow} layers below {TRAINED:g} % in all",
-            f"{apart.sum()} of {len(apart)} seeds; at {shallow} layers {'all' if all(both) else 'not all'}",
-            verdicts.exact(apart.mean() >= SEEDS_OF_FIVE and all(both)),
-        ),
-        verdicts.Judged(
-            "H-7: weight decay on the slopes pulls them towards 0",
-            "difference of the mean absolute slopes, L > 0",
-            verdicts.described(pulled),
-            pulled.word,
-        ),
-    ]
-
-
-def lines(metrics: dict[str, dict]) -> list[str]:
-    """Return a line to print for each network of a run."""
-    plain = [
-        f"{depth} layers  {name:6s}  training error {m['train_error']:.1f} %"
-        for depth, of_depth in metrics["depth"].items()
-        for name, m in of_depth.items()
-    ]
-    return plain + [
-        f"slope decay {decay}  mean |slope| {np.mean(m['mean_slopes']):.3f}  training error {m['train_error']:.1f} %"
-        for decay, m in metrics["slope_decay"].items()
-    ]
+EXPERIMENT = Experiment(
+    name="initialisation",
+    live=Scale(Config(train=12000, slope_epochs=2), range(1)),
+    paper=Scale(Config(), range(5)),
+    data=data,
+    trials=trials,
+    trial=trial,
+    claims=(SLOPE, VARIANCE, STALL, PULLED),
+    judge=judge,
+)

@@ -2,21 +2,26 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
-from reruns import records, verdicts
+from reruns import exports, networks, training
+from reruns.claims import Claim, Kind
 from reruns.data import pipelines
-from reruns.networks import UNITS, digits_network
+from reruns.experiment import Experiment, Scale, Trial, grid, levels
+from reruns.results import Results
+from reruns.units import UNITS
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     # Scientific: what is compared.
-    units: tuple[str, ...] = tuple(unit for unit in UNITS if unit != "LReLU")
+    units: tuple[str, ...] = levels(
+        *("tanh", "ReLU", "PReLU", "RReLU", "ELU", "CReLU", "Maxout", "NReLU", "ScaledSoftplus", "SignFlip")
+    )
     # Nuisance: chosen for each unit by the validation accuracy.
-    learning_rates: tuple[float, ...] = (0.03, 0.1, 0.3)
+    learning_rates: tuple[float, ...] = levels(0.03, 0.1, 0.3)
     # Fixed, the same for every unit: each is a caveat of what is concluded.
     width: int = 64
     momentum: float = 0.9
@@ -25,93 +30,101 @@ class Config:
     train: int = 3000  # so few that the units differ
 
 
-SCALES = {"live": Config(learning_rates=(0.1,)), "paper": Config()}
-SEEDS = {"live": 1, "paper": 5}
-
-
-def train(unit: str, learning_rate: float, config: Config, seed: int) -> tuple[keras.Model, dict]:
-    """Train one network and return it with its curves and its accuracies, in percent."""
-    # One seed gives every unit the same initial weights, where shapes allow, and the same order of the batches.
-    keras.utils.set_random_seed(seed)
-    data = pipelines.mnist(config.batch, seed, config.train)
-    model = digits_network(unit, config.width, seed)
-    optimizer = keras.optimizers.SGD(learning_rate, momentum=config.momentum)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = model.fit(
-        data.train, validation_data=data.validation, epochs=config.epochs, verbose=0, shuffle=False
-    ).history
-    return model, {
-        "train_loss": history["loss"],
-        "validation_loss": history["val_loss"],
-        "validation_accuracy": 100 * history["val_accuracy"][-1],
-        "test_accuracy": 100 * model.evaluate(data.test, verbose=0, return_dict=True)["accuracy"],
-    }
-
-
-def run(config: Config, seed: int) -> dict[str, dict[str, dict]]:
-    """Train a network of every unit at every learning rate from one seed."""
-    return {
-        unit: {str(rate): train(unit, rate, config, seed)[1] for rate in config.learning_rates} for unit in config.units
-    }
-
-
-def chosen_rates(results: dict) -> dict[str, float]:
-    """Return the learning rate of each unit that validated best, in the mean over the seeds."""
-    runs = [run["metrics"] for run in results["runs"].values()]
-
-    def validated(unit: str, rate: str) -> float:
-        return float(np.mean([run[unit][rate]["validation_accuracy"] for run in runs]))
-
-    return {unit: float(max(rates, key=lambda rate: validated(unit, rate))) for unit, rates in runs[0].items()}
-
-
-def chosen(results: dict, metric: str) -> dict[str, np.ndarray]:
-    """Return a metric of each unit at its chosen learning rate, one row a seed."""
-    return {
-        unit: np.array([run["metrics"][unit][str(rate)][metric] for run in results["runs"].values()])
-        for unit, rate in chosen_rates(results).items()
-    }
-
-
-def best(results: dict) -> tuple[str, float, int]:
-    """Return unit, learning rate and seed of the network that validated best; the test set takes no part."""
-    candidates = [
-        (run["metrics"][unit][str(rate)]["validation_accuracy"], unit, rate, int(seed))
-        for seed, run in results["runs"].items()
-        for unit, rate in chosen_rates(results).items()
-    ]
-    _, unit, rate, seed = max(candidates)
-    return unit, rate, seed
-
-
 def data(config: Config) -> dict:
     """Return the record of the data."""
     return pipelines.mnist(config.batch, seed=0, train=config.train).record
 
 
-def lines(metrics: dict[str, dict[str, dict]]) -> list[str]:
-    """Return a line to print for each network of a run."""
-    return [
-        f"{unit:14s}  rate {rate:5s}  test accuracy {of_rate['test_accuracy']:.1f} %"
-        for unit, rates in metrics.items()
-        for rate, of_rate in rates.items()
-    ]
+def trials(config: Config) -> list[Trial]:
+    """Return a network of every unit at every learning rate."""
+    return grid(unit=config.units, learning_rate=config.learning_rates)
 
 
-def export(config: Config, results: dict) -> Path:
+def trained(config: Config, seed: int, unit: str, learning_rate: float) -> tuple[keras.Model, dict[str, Any]]:
+    """Train one network and return it with its curves and its accuracies, in percent."""
+    splits = pipelines.mnist(config.batch, seed, config.train)
+    model = network(config, unit, seed)
+    curves = training.fit(
+        model,
+        splits,
+        keras.optimizers.SGD(learning_rate, momentum=config.momentum),
+        config.epochs,
+        loss="sparse_categorical_crossentropy",
+        validates_on="validation",
+        errors_on=["test"],
+    )
+    return model, {
+        "train_loss": curves["train_loss"],
+        "validation_loss": curves["validation_loss"],
+        "validation_accuracy": 100 * curves["validation_accuracies"][-1],
+        "test_accuracy": 100 - curves["test_error"],
+    }
+
+
+def network(config: Config, unit: str, seed: int) -> keras.Sequential:
+    """Return 784 - width - width - 10, with probabilities as its outputs."""
+    return networks.perceptron(
+        UNITS[unit], 2 * (config.width,), seed, of_classes=keras.initializers.GlorotUniform, probabilities=True
+    )
+
+
+def trial(config: Config, seed: int, unit: str, learning_rate: float) -> dict[str, Any]:
+    """Train one network and return its curves and its accuracies, in percent."""
+    return trained(config, seed, unit, learning_rate)[1]
+
+
+def best(results: Results) -> tuple[str, float, int]:
+    """Return unit, learning rate and seed of the network that validated best; the test set takes no part."""
+    table = results.chosen(over="learning_rate", by="validation_accuracy").table
+    found = max(zip(table["validation_accuracy"], table["unit"], table["learning_rate"], table["seed"], strict=True))
+    return found[1], found[2], int(found[3])
+
+
+def export(config: Config, results: Results) -> Path:
     """Train the best network again and write it to savedmodels/digits."""
     unit, rate, seed = best(results)
-    model, metrics = train(unit, rate, config, seed)
-    images, _ = next(iter(pipelines.mnist(config.batch, seed, config.train).test))
+    keras.utils.set_random_seed(seed)
+    model, metrics = trained(config, seed, unit, rate)
     card = {
         "model": f"784 - {config.width} - {config.width} - 10 with {unit}, of all networks best in validation",
         "command": "python -m reruns rectifiers --scale paper, from book/",
-        "data": results["data"],
-        "licence_of_the_data": "MNIST, by Yann LeCun and Corinna Cortes: CC BY-SA 3.0",
-        "metric": verdicts.share("test accuracy, percent", metrics["test_accuracy"], results["data"]["sizes"]["test"]),
         "unit": unit,
         "learning_rate": rate,
         "seed": seed,
     }
-    scaling = keras.layers.Rescaling(1 / 255)
-    return records.export(model, "digits", {"images": images.numpy()[:32]}, card, preprocess=scaling, features=True)
+    splits = pipelines.mnist(config.batch, seed, config.train)
+    return exports.of_digits(model, "digits", splits, metrics["test_accuracy"], card, features=True)
+
+
+LECTURE, MAXOUT = "Fleuret 2019, lecture", "Goodfellow and others 2013, section 3"
+EXACT = 1e-6
+ENCODES = Claim(
+    "R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY
+)
+POWERS = (-2.3, -1.7)
+CONVEX = Claim(
+    "R-2",
+    "Maxout's error on the square falls with the square of the pieces",
+    f"exponent in [{POWERS[0]}, {POWERS[1]}]",
+    MAXOUT,
+    Kind.IDENTITY,
+)
+FORWARD, JACOBIAN, BACKWARD = (
+    Claim(f"R-{number}", f"the lecture: CReLU keeps the norm {where}", criterion, LECTURE, Kind.IDENTITY)
+    for number, where, criterion in (
+        (3, "forward", f"ratio within {EXACT:g} of 1"),
+        (4, "backward, as a Jacobian", f"singular values within {EXACT:g} of 1"),
+        (5, "backward, as a gradient", f"ratio within {EXACT:g} of 1"),
+    )
+)
+
+EXPERIMENT = Experiment(
+    name="rectifiers",
+    live=Scale(Config(learning_rates=(0.1,)), range(1)),
+    paper=Scale(Config(), range(5)),
+    data=data,
+    trials=trials,
+    trial=trial,
+    claims=(ENCODES, CONVEX, FORWARD, JACOBIAN, BACKWARD),
+    export=export,
+)

@@ -1,1 +1,5 @@
-"""What a chapter is laid out with: tables and figures."""
+"""What a chapter is laid out with: its opening, tables and figures."""
+
+from reruns.page.opening import open, statistical
+
+__all__ = ["open", "statistical"]

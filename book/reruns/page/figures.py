@@ -1,6 +1,6 @@
 """The figures of the pages, in colours that the colour-blind tell apart and that survive grey print."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -12,6 +12,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 import keras_rectifiers as kr
+from reruns.claims import Judgement, Verdict
 
 # Okabe and Ito's palette, with its yellow left out: too pale on paper.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -149,6 +150,36 @@ def accuracies(recorded: dict[str, np.ndarray]) -> Figure:
     axis.set_yticks(range(len(recorded)), recorded)
     axis.invert_yaxis()
     axis.set_xlabel("test accuracy, %")
+    return figure
+
+
+MARKERS = {
+    Verdict.CONFIRMED: ("o", COLOURS[0]),
+    Verdict.TOO_SMALL: ("s", COLOURS[4]),
+    Verdict.REFUTED: ("X", COLOURS[1]),
+    Verdict.INCONCLUSIVE: ("D", COLOURS[6]),
+}
+
+
+def forest(judgements: Sequence[Judgement]) -> Figure:
+    """Draw each effect with its interval and its margin, a row a claim, each row scaled to its largest number."""
+    of_numbers = [(j, j.evidence) for j in judgements if j.evidence is not None]
+    figure, axis = plt.subplots(figsize=(7.5, 0.36 * len(of_numbers) + 1.4))
+    axis.axvline(0, color="#000000", linewidth=1.2)
+    for place, (judgement, evidence) in enumerate(of_numbers):
+        scale = max(abs(evidence.lower), abs(evidence.upper), evidence.margin) or 1.0
+        marker, colour = MARKERS[judgement.verdict]
+        axis.plot([evidence.lower / scale, evidence.upper / scale], [place, place], color=colour, linewidth=2)
+        axis.plot(evidence.mean / scale, place, marker, color=colour, markersize=8)
+        if evidence.margin:
+            axis.plot(2 * [evidence.margin / scale], [place - 0.35, place + 0.35], ":", color="#000000")
+    for verdict, (marker, colour) in MARKERS.items():
+        axis.plot([], [], marker, color=colour, label=verdict.value)
+    axis.plot([], [], ":", color="#000000", label="margin")
+    axis.set_yticks(range(len(of_numbers)), [j.claim.id for j, _ in of_numbers])
+    axis.invert_yaxis()
+    axis.set_xlabel("effect in the claimed direction, each row over its own largest number")
+    figure.legend(loc="outside upper center", ncols=5, frameon=False)
     return figure
 
 

@@ -9,7 +9,9 @@ from IPython.display import HTML, Markdown
 from myst_nb import glue
 
 from reruns import verdicts
+from reruns.claims import Judgement, Verdict
 from reruns.data import pipelines
+from reruns.results import Results
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
@@ -28,14 +30,68 @@ def plus_minus(values: Any, digits: int = 2, sign: str = "") -> str:
     return f"{mean:{sign}.{digits}f} ± {half:.{digits}f}"
 
 
-def judged(lines: Sequence[verdicts.Judged]) -> Markdown:
+def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits: int = 2) -> Markdown:
+    """Return a table of what a paper published beside ours: of each quantity a number, or one a seed, by column.
+
+    Args:
+        columns: what is compared, such as the units.
+        rows: by quantity, the published values and ours; what a side lacks stays empty.
+        digits: of ours, behind the point.
+    """
+
+    def cells(published: dict, ours: dict) -> Iterable[Any]:
+        for column in columns:
+            yield published.get(column, "")
+            found = ours.get(column, "")
+            yield found if isinstance(found, str) else plus_minus(found, digits)
+
+    header = ["quantity", *(f"{column}, {who}" for column in columns for who in ("paper", "ours"))]
+    return table(header, [[quantity, *cells(*both)] for quantity, both in rows.items()])
+
+
+# A claim that did not hold stands out.
+EMPHASIS = {Verdict.REFUTED: "**", Verdict.TOO_SMALL: "**"}
+
+
+def judged(judgements: Sequence[Judgement]) -> Markdown:
     """Return a chapter's verdicts, and leave them for the first page of the book to collect."""
+    header = ["claim", "says", "kind", "verdict"]
+    lines = [[j.claim.id, j.claim.says, j.claim.kind.value, j.verdict.value] for j in judgements]
     # As HTML: what is glued into another page is not parsed again there.
-    rows = "".join(
-        f"<tr><td>{html.escape(line.claim)}</td><td>{html.escape(line.word.strip('*'))}</td></tr>" for line in lines
+    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    heads = "".join(f"<th>{name}</th>" for name in header)
+    glue("verdict", HTML(f'<table class="table"><tr>{heads}</tr>{rows}</table>'), display=False)
+    return table(
+        ["claim", "criterion", "found", "verdict"],
+        [
+            [f"{j.claim.id}: {j.claim.says}", j.claim.criterion, j.found, f"{mark}{j.verdict.value}{mark}"]
+            for j in judgements
+            for mark in [EMPHASIS.get(j.verdict, "")]
+        ],
     )
-    glue("verdict", HTML(f'<table class="table">{rows}</table>'), display=False)
-    return table(["claim", "criterion", "found", "verdict"], lines)
+
+
+def overview(judgements: Sequence[Judgement]) -> Markdown:
+    """Return a table of judgements of numbers: where they come from, the effect with its interval, and Holm's p."""
+    of_numbers = [(j, j.evidence) for j in judgements if j.evidence is not None]
+    adjusted = iter(verdicts.holm([e.p for _, e in of_numbers if e.p is not None]))
+    return table(
+        ["claim", "source", "n", "effect", "90 % interval", "margin", "p, Holm's", "verdict"],
+        [
+            [
+                f"{j.claim.id}: {j.claim.says}",
+                j.claim.source,
+                e.n,
+                f"{e.mean:.3g}",
+                f"{e.lower:.3g} to {e.upper:.3g}",
+                f"{e.margin:g}",
+                "" if e.p is None else f"{next(adjusted):.2g}",
+                f"{mark}{j.verdict.value}{mark}",
+            ]
+            for j, e in of_numbers
+            for mark in [EMPHASIS.get(j.verdict, "")]
+        ],
+    )
 
 
 def ran_on(record: dict) -> Markdown:
@@ -44,24 +100,27 @@ def ran_on(record: dict) -> Markdown:
     return Markdown(f":::{{{kind}}}\n{pipelines.note(record)}\n:::")
 
 
-def provenance(results: dict) -> Markdown:
-    """Return what is known of a chapter's recorded runs."""
-    origins = [run["provenance"] for run in results["runs"].values()]
-    minutes = sum(run["wall_seconds"] for run in results["runs"].values()) / 60
-    versions: dict[str, set[str]] = {}
+def provenance(results: Results) -> Markdown:
+    """Return what is known of a chapter's recorded trials."""
+    origins = [row["origin"] for row in results.rows]
+    versions: dict[str, list[str]] = {}
     for origin in origins:
         for name, number in origin["versions"].items():
-            versions.setdefault(name, set()).add(number)
-    return table(
-        ["what", "value"],
-        [
-            ["data", pipelines.note(results["data"])],
-            ["seeds", ", ".join(results["runs"])],
-            ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
-            ["code changed since that commit", ", ".join(sorted({str(origin["dirty"]) for origin in origins}))],
-            ["device", ", ".join(sorted({f"{o['device']}, {o['backend']}" for o in origins}))],
-            ["versions", ", ".join(f"{name} {' or '.join(sorted(numbers))}" for name, numbers in versions.items())],
-            ["time", f"{minutes:.0f} min"],
-            ["config", ", ".join(f"{name} = {value}" for name, value in results["config"].items())],
-        ],
-    )
+            versions.setdefault(name, []).append(number)
+
+    def all_of(*names: str) -> str:
+        found = [", ".join(str(origin[name]) for name in names if name in origin) for origin in origins]
+        return " or ".join(sorted(set(found)))
+
+    rows = [
+        ["seeds", ", ".join(map(str, results.seeds))],
+        ["trials", f"{len(results.rows)}, of which {results.table['diverged'].sum()} diverged"],
+        ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
+        ["code changed since that commit", all_of("dirty")],
+        ["device", all_of("device", "processor", "system", "backend")],
+        ["versions", ", ".join(f"{name} {' or '.join(sorted(set(found)))}" for name, found in versions.items())],
+        ["time", f"{sum(results.table['seconds']) / 60:.0f} min"],
+        *([name, ", ".join(map(str, results.levels(name)))] for name in results.factors),
+        ["configuration", ", ".join(f"{name} = {value}" for name, value in results.config.items())],
+    ]
+    return table(["what", "value"], [["data", pipelines.note(results.data)], *rows] if results.data else rows)

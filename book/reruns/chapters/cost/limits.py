@@ -1,8 +1,10 @@
-"""The limits that were fixed before the kernels were written, and what a recorded benchmark says of each."""
+"""The limits that were fixed before the kernels were written, and what recorded benchmarks say of each."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from reruns import verdicts
+from reruns.claims import Claim, Evidence, Judgement, Kind
 
 # Time of forward and backward over the floor, as layers in a plain graph and with everything under XLA.
 OVER_FLOOR = {
@@ -14,19 +16,47 @@ OVER_RELU = 1.15  # a convnet's step with a unit that draws noise over the same 
 KEPT_TENSORS = 1.0  # what each further unit of a stack adds to the peak of a step
 # What a process does beside the stack moves its peak by less than this, in tensors a unit.
 RESOLUTION = 0.1
-
-
 # A unit over the nearest layer of Keras at any size; one that draws noise, in milliseconds more a unit and pass.
 OVER_NEAREST = 1.1
 NOISE_MILLISECONDS = 0.05
 PASSES = {"eager inference": 1}  # a training step makes two
+NOISY = ("RReLU", "NReLU")
+
+
+def _claim(number: int, says: str) -> Claim:
+    return Claim(f"C-{number}", says, "every limit met", "ours", Kind.TIMING)
+
+
+FLOOR = _claim(1, "each kernel runs near its floor")
+PRODUCTS = _claim(2, "a layer of MaxoutDense costs little beside its matrix products")
+PEERS = _claim(3, "no kernel is slower than the best of its peers")
+NOISE = _claim(4, "a convolutional network trains with noise about as fast as with ReLU")
+SIZES = _claim(5, "no unit is slower than Keras's nearest layer at any size")
+MEMORY = _claim(6, "a stack of units keeps at most one tensor a unit")
+CLAIMS = (FLOOR, PRODUCTS, PEERS, NOISE, SIZES, MEMORY)
 
 
 class Line(NamedTuple):
+    """A limit: the claim it belongs to, what was measured of what, and both numbers."""
+
+    claim: Claim
     what: str
-    limit: str
-    measured: str
-    verdict: str
+    measure: str
+    limit: float
+    value: float
+    peer: str = ""  # who set the limit
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit
+
+    def told(self) -> list[str]:
+        """Return the cells of a table."""
+        limit = f"{self.limit:.2f}, {self.peer}" if self.peer else f"{self.limit:.2f}"
+        return [self.what, self.measure, limit, f"{self.value:.2f}", "met" if self.met else "missed"]
+
+
+HEADER = ["what", "measure", "limit", "measured", "verdict"]
 
 
 def lines(metrics: dict) -> list[Line]:
@@ -39,82 +69,60 @@ def lines(metrics: dict) -> list[Line]:
     found += _sizes(metrics.get("every_size", []))
     for row in metrics.get("maxout_dense", []):
         if (row["by"], row["mode"]) == ("ours", "xla"):
-            found.append(_line("MaxoutDense, xla", "over its products", row["over_products"], OVER_PRODUCTS))
+            value = row["over_products"]
+            found.append(Line(PRODUCTS, "MaxoutDense, xla", "time over its products", OVER_PRODUCTS, value))
     for row in metrics.get("networks", {}).get("over_relu", []):
-        if (row["network"], row["mode"], row["by"]) == ("convnet", "auto", "ours") and row["unit"] in (
-            "RReLU",
-            "NReLU",
-        ):
-            found.append(_line(f"convnet with {row['unit']}", "step over ReLU's", row["over_relu"], OVER_RELU))
+        if (row["network"], row["mode"], row["by"]) == ("convnet", "auto", "ours") and row["unit"] in NOISY:
+            found.append(Line(NOISE, f"convnet with {row['unit']}", "step over ReLU's", OVER_RELU, row["over_relu"]))
     return found
 
 
-# How a limit begins, and the claim of the chapter that it belongs to.
-CLAIMS = {
-    "time over floor": "each kernel runs near its floor",
-    "over its products": "a layer of MaxoutDense costs little beside its matrix products",
-    "best peer": "no kernel is slower than the best of its peers",
-    "step over ReLU's": "a convolutional network trains with noise about as fast as with ReLU",
-    "Keras's nearest": "no unit is slower than Keras's nearest layer at any size",
-    "tensors a unit": "a stack of units keeps at most one tensor a unit",
-}
+def judged(processes: list[list[Line]]) -> list[Judgement]:
+    """Return a judgement of each claim from the lines of one process or more: confirmed if every limit is met.
 
-
-def judged(found: list[Line]) -> list[verdicts.Judged]:
-    """Return a line for each claim: whether every limit that belongs to it was met."""
-    judged = []
-    if strange := {line.limit for line in found if not line.limit.startswith(tuple(CLAIMS))}:
-        raise ValueError(f"Expected limits that begin with one of {', '.join(CLAIMS)}. Received: {strange}")
-    for beginning, claim in CLAIMS.items():
-        own = [line for line in found if line.limit.startswith(beginning)]
-        met = [line for line in own if line.verdict == verdicts.exact(True)]
-        if own:
-            word = verdicts.exact(len(met) == len(own))
-            judged.append(verdicts.Judged(claim, "every limit met", f"{len(met)} of {len(own)}", word))
-    return judged
-
-
-def _line(what: str, measure: str, value: float, limit: float) -> Line:
-    return Line(what, f"{measure} ≤ {limit:.2f}", f"{value:.2f}", verdicts.exact(value <= limit))
-
-
-def _times(backend: str, rows: list[dict]) -> list[Line]:
-    values = {(r["unit"], r["by"], r["mode"]): r["over_floor"] for r in rows if r["setting"] == "forward and backward"}
+    The ratio of a value to its limit is taken in each process, and over several by the interval of its logarithm.
+    """
     found = []
+    for claim in CLAIMS:
+        ratios: dict[str, list[float]] = {}
+        for line in [line for process in processes for line in process if line.claim == claim]:
+            # A memory that is not above 0, and a unit faster than a noiseless one, are far below any limit.
+            ratios.setdefault(f"{line.what}, {line.measure}", []).append(max(line.value, 1e-3) / line.limit)
+        if ratios:
+            of_limits: dict[str, Evidence] = {what: verdicts.times(values, 1.0) for what, values in ratios.items()}
+            found.append(verdicts.together(claim, of_limits))
+    return found
+
+
+def _times(backend: str, rows: list[dict]) -> Iterator[Line]:
+    values = {(r["unit"], r["by"], r["mode"]): r["over_floor"] for r in rows if r["setting"] == "forward and backward"}
     for unit, mode in [(u, m) for m in ("graph", "xla") for u, by, own in values if (by, own) == ("ours", m)]:
-        own = values[unit, "ours", mode]
+        own, what = values[unit, "ours", mode], f"{unit}, {backend}, {mode}"
         # The limits were set for TensorFlow.
         if backend == "tensorflow" and unit in OVER_FLOOR[mode]:
-            found.append(_line(f"{unit}, {backend}, {mode}", "time over floor", own, OVER_FLOOR[mode][unit]))
+            yield Line(FLOOR, what, "time over floor", OVER_FLOOR[mode][unit], own)
         peers = [(value, f"{by}, {m}") for (u, by, m), value in values.items() if u == unit and by != "ours"]
         if peers:
             least, name = min(peers)
-            found.append(_line(f"{unit}, {backend}, {mode}", f"best peer, {name}", own, least))
-    return found
+            yield Line(PEERS, what, "time over floor, beside the best peer", least, own, name)
 
 
-def _sizes(rows: list[dict]) -> list[Line]:
-    found = []
+def _sizes(rows: list[dict]) -> Iterator[Line]:
     for row in rows:
         size = row["size"] if isinstance(row["size"], str) else "x".join(map(str, row["size"]))
         what = f"{row['unit']}, {row['setting']}, {size}"
-        if row["unit"] in ("RReLU", "NReLU") and row["setting"] != "eager inference":
+        if row["unit"] in NOISY and row["setting"] != "eager inference":
             more = row["more_milliseconds"] / PASSES.get(row["setting"], 2)
-            found.append(_line(what, "Keras's nearest, ms more a pass", more, NOISE_MILLISECONDS))
+            yield Line(SIZES, what, "ms more a pass than Keras's nearest", NOISE_MILLISECONDS, more)
         else:
-            found.append(_line(what, "Keras's nearest, time over it", row["over_nearest"], OVER_NEAREST))
-    return found
+            yield Line(SIZES, what, "time over Keras's nearest", OVER_NEAREST, row["over_nearest"])
 
 
-def _memory(backend: str, rows: list[dict]) -> list[Line]:
+def _memory(backend: str, rows: list[dict]) -> Iterator[Line]:
     known = [row for row in rows if row["tensors_a_unit"] is not None]
-    found = []
     for row in [row for row in known if row["by"] == "ours"]:
-        own = row["tensors_a_unit"]
         # XLA computes again what others keep: each is held against its like, PyTorch's eager mode against graphs.
         alike = {"graph": ("graph", "eager"), "xla": ("xla",)}[row["mode"]]
         others = [r for r in known if r["unit"] == row["unit"] and r["by"] != "ours" and r["mode"] in alike]
-        peers = [r["tensors_a_unit"] for r in others]
-        limit = min([KEPT_TENSORS, *peers]) + RESOLUTION
-        found.append(_line(f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", own, limit))
-    return found
+        limit = min([KEPT_TENSORS, *(r["tensors_a_unit"] for r in others)]) + RESOLUTION
+        yield Line(MEMORY, f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", limit, row["tensors_a_unit"])

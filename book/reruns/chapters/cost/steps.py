@@ -11,34 +11,23 @@ import tensorflow as tf
 
 from reruns import networks
 from reruns.chapters.cost import passes, peers, timing
+from reruns.units import UNITS, Unit
 
-# Each unit as the layers that follow another layer; the number seeds those that draw noise.
-Units = Callable[[int], list[keras.layers.Layer]]
-
-
-def ours() -> dict[str, Units]:
-    return {unit: layers for unit, layers in networks.UNITS.items() if unit not in ("tanh", "ReLU", "LReLU")}
+def ours() -> dict[str, Unit]:
+    return {unit: layers for unit, layers in UNITS.items() if unit not in ("tanh", "ReLU", "LReLU")}
 
 
-def theirs(network: str) -> dict[str, Units]:
+def theirs(network: str) -> dict[str, Unit]:
     """Return Keras's layers and the compositions; a convolution's PReLU shares its slopes as ours does."""
 
-    def one(make: Callable) -> Units:
+    def one(make: Callable) -> Unit:
         return lambda seed: [make()]
 
     flat = {"PReLU": lambda: keras.layers.PReLU("ones")} if network != "convnet" else {}
     return {unit: one(make) for unit, make in {**peers.KERAS, **flat}.items() if unit != "SignFlip"}
 
 
-def perceptron(unit: Units) -> keras.Model:
-    """Return 784 - 512 - 512 - 10."""
-    layers: list[keras.layers.Layer] = [keras.Input((784,))]
-    for depth in range(2):
-        layers += [keras.layers.Dense(512), *unit(depth)]
-    return keras.Sequential([*layers, keras.layers.Dense(10)])
-
-
-def convnet(unit: Units) -> keras.Model:
+def convnet(unit: Unit) -> keras.Model:
     """Return two stages of two 3 x 3 convolutions, of 32 and 64 maps, on 32 x 32 colour images."""
     layers: list[keras.layers.Layer] = [keras.Input((32, 32, 3))]
     for stage, maps in enumerate((32, 64)):
@@ -48,12 +37,14 @@ def convnet(unit: Units) -> keras.Model:
     return keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(10)])
 
 
-def deep(unit: Units) -> keras.Model:
+def perceptron(unit: Unit) -> keras.Model:
+    """Return 784 - 512 - 512 - 10."""
+    return networks.perceptron(unit, (512, 512), seed=0, inputs=(784,))
+
+
+def deep(unit: Unit) -> keras.Model:
     """Return ten hidden layers of 256."""
-    layers: list[keras.layers.Layer] = [keras.Input((256,))]
-    for depth in range(10):
-        layers += [keras.layers.Dense(256), *unit(depth)]
-    return keras.Sequential([*layers, keras.layers.Dense(10)])
+    return networks.perceptron(unit, 10 * (256,), seed=0, inputs=(256,))
 
 
 NETWORKS = {"perceptron": (perceptron, 128), "convnet": (convnet, 64)}
@@ -103,7 +94,7 @@ def first_steps() -> list[dict]:
     """Return the seconds of the first and of the second step of a ten-layer network, and of a second such network."""
     # What the process itself does for the first time is no layer's cost.
     for mode in ("auto", "xla"):
-        step_of(deep(networks.UNITS["tanh"]), 64, mode)()
+        step_of(deep(UNITS["tanh"]), 64, mode)()
     rows = []
     ten = {(unit, "keras"): theirs("deep")[unit] for unit in ("ReLU", "ELU", "RReLU")}
     ten |= {(unit, "ours"): ours()[unit] for unit in ("ELU", "PReLU", "RReLU", "NReLU")}
@@ -117,16 +108,19 @@ def first_steps() -> list[dict]:
     return rows
 
 
-def pipeline_speeds(batch: int, width: int, seconds: float = 5.0) -> list[dict]:
+def pipeline_speeds(seconds: float = 5.0) -> list[dict]:
     """Return how many images a second each pipeline of the book gives, and how many its network takes."""
     import tensorflow_datasets as tfds
 
+    from reruns.chapters import rectifiers
     from reruns.data import pipelines
 
-    data = pipelines.mnist(batch, seed=0, train=3000).train
+    config = rectifiers.EXPERIMENT.paper.config
+    batch = config.batch
+    data = pipelines.mnist(batch, seed=0, train=config.train).train
     # The first pass fills the cache.
     passes = [float(tfds.benchmark(data, batch_size=batch).stats.loc["first+lasts", "avg"]) for _ in range(2)]
-    model = networks.digits_network("ReLU", width, seed=0)
+    model = rectifiers.network(config, "ReLU", seed=0)
     step = step_of(model, batch, "auto")
     step()
     start, count = time.perf_counter(), 0

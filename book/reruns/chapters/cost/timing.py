@@ -6,6 +6,7 @@ and after every single measurement, because it drifts.
 
 import dataclasses
 import gc
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.progress import track
+
+from reruns.experiment import levels
 
 # glibc hands large tensors back to the kernel when they are freed, and the kernel clears every page of the next one:
 # that costs several times what a rectifier does. With these settings the process keeps its memory.
@@ -42,6 +45,22 @@ class Config:
     trials: int = 30  # a constant of its own and a cleared session each
     rounds: int = 11
     patience: float = 1.5  # seconds, for a case that is slow
+    # What is measured, each in a process of its own.
+    parts: tuple[str, ...] = levels(
+        *("tensorflow", "jax", "fresh", "maxout_dense", "networks", "every_size", "kept_memory", "first_steps"),
+        *("memory_tensorflow", "memory_jax"),
+    )
+
+    def as_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        return cls(**{name: _tuples(value) for name, value in json.loads(text).items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 class Case(NamedTuple):

@@ -1,34 +1,28 @@
 """Is NORB, or the toy NORB that stands in for it, too hard for a linear classifier on pixels and easy for a convnet?"""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from reruns import verdicts
+from reruns import training, verdicts
+from reruns.claims import Claim, Judgement, by_evidence
 from reruns.data import pipelines
+from reruns.experiment import Experiment, Scale, Trial, grid, levels
+from reruns.results import Results
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     # Scientific: what is compared.
-    networks: tuple[str, ...] = ("logistic regression", "convnet")
-    forms: tuple[str, ...] = ("plain", "jittered_cluttered")
+    networks: tuple[str, ...] = levels("logistic regression", "convnet")
+    forms: tuple[str, ...] = levels("plain", "jittered_cluttered")
     # Fixed.
     epochs: int = 6
     batch: int = 100
     learning_rate: float = 1e-3
-
-
-SCALES = {"live": Config(epochs=1), "paper": Config()}
-SEEDS = {"live": 1, "paper": 5}
-
-# Fixed before the recorded runs, in percent: jittered and cluttered, a linear classifier errs more than the first and a
-# convnet less than the second.
-HARD, EASY = 35.0, 15.0
-# On Jittered-Cluttered NORB, as Nair and Hinton (2010) quote them on page 5; their convnet is a larger one.
-PUBLISHED = {"logistic regression": 49.9, "convnet": 7.2}
 
 
 def splits(form: str, config: Config, seed: int) -> pipelines.Splits:
@@ -37,26 +31,21 @@ def splits(form: str, config: Config, seed: int) -> pipelines.Splits:
 
 def data(config: Config) -> dict:
     """Return the record of the data of the harder form, with that of the other one in it."""
-    plain, cluttered = (splits(form, config, seed=0).record for form in config.forms)
+    plain, cluttered = (splits(form, config, seed=0).record for form in Config().forms)
     return {**cluttered, "plain": plain}
 
 
-def run(config: Config, seed: int) -> dict[str, dict]:
-    """Return the test error of each network on each form, in percent."""
-    return {
-        form: {network: {"test_error": error(network, form, config, seed)} for network in config.networks}
-        for form in config.forms
-    }
+def trials(config: Config) -> list[Trial]:
+    """Return each network on each form."""
+    return grid(form=config.forms, network=config.networks)
 
 
-def error(network: str, form: str, config: Config, seed: int) -> float:
-    keras.utils.set_random_seed(seed)
+def trial(config: Config, seed: int, form: str, network: str) -> dict[str, Any]:
+    """Train one network and return its test error, in percent."""
     parts = splits(form, config, seed)
     model = NETWORKS[network](len(np.unique(np.concatenate([y for _, y in parts.test.as_numpy_iterator()]))))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(config.learning_rate), loss, metrics=["accuracy"])
-    model.fit(parts.train, epochs=config.epochs, verbose=0, shuffle=False)
-    return 100 * (1 - model.evaluate(parts.test, verbose=0, return_dict=True)["accuracy"])
+    curves = training.fit(model, parts, keras.optimizers.Adam(config.learning_rate), config.epochs, errors_on=["test"])
+    return {"test_error": curves["test_error"]}
 
 
 def _logistic_regression(classes: int) -> keras.Model:
@@ -76,32 +65,43 @@ def _convnet(classes: int) -> keras.Model:
 
 NETWORKS = {"logistic regression": _logistic_regression, "convnet": _convnet}
 
+# Fixed before the recorded runs, in percent.
+HARD, EASY = 35.0, 15.0
+# On Jittered-Cluttered NORB, as Nair and Hinton (2010) quote them on page 5; their convnet is a larger one.
+PUBLISHED = {"logistic regression": 49.9, "convnet": 7.2}
 
-def errors(results: dict, form: str, network: str) -> np.ndarray:
-    """Return the test errors in percent, one a seed."""
-    return np.array([run["metrics"][form][network]["test_error"] for run in results["runs"].values()])
+# The claim on each network, the limit, and on which side of it the claim is.
+CLAIMS = {
+    network: (
+        Claim(
+            f"D-{number}",
+            f"jittered and cluttered, {network} errs on {'more' if side > 0 else 'less'} than {limit:g} %",
+            "distance to that limit, L > 0",
+            "ours, after Nair and Hinton 2010, page 5",
+        ),
+        limit,
+        side,
+    )
+    for number, (network, limit, side) in enumerate((("logistic regression", HARD, 1), ("convnet", EASY, -1)), 1)
+}
 
 
-def judged(results: dict) -> list[verdicts.Judged]:
+def judge(results: Results) -> list[Judgement]:
     """Return whether the harder form is hard and easy where it should be."""
-    found = []
-    for network, sign, limit in (("logistic regression", 1, HARD), ("convnet", -1, EASY)):
-        verdict = verdicts.paired(sign * (errors(results, "jittered_cluttered", network) - limit))
-        found.append(
-            verdicts.Judged(
-                f"jittered and cluttered, {network} errs on {'more' if sign > 0 else 'less'} than {limit:g} %",
-                "distance to that limit, L > 0",
-                f"{verdicts.described(verdict)} points",
-                verdict.word,
-            )
-        )
-    return found
-
-
-def lines(metrics: dict[str, dict]) -> list[str]:
-    """Return a line to print for each network of a run."""
+    errors = {network: results.of("test_error", form="jittered_cluttered", network=network) for network in CLAIMS}
     return [
-        f"{form:18s}  {network:19s}  test error {m['test_error']:.1f} %"
-        for form, networks in metrics.items()
-        for network, m in networks.items()
+        by_evidence(claim, verdicts.paired(side * (errors[network] - limit)), "points")
+        for network, (claim, limit, side) in CLAIMS.items()
     ]
+
+
+EXPERIMENT = Experiment(
+    name="data",
+    live=Scale(Config(epochs=1), range(1)),
+    paper=Scale(Config(), range(5)),
+    data=data,
+    trials=trials,
+    trial=trial,
+    claims=tuple(claim for claim, _, _ in CLAIMS.values()),
+    judge=judge,
+)

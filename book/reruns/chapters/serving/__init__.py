@@ -1,17 +1,25 @@
-"""A network of MaxoutDense on MNIST, to be served."""
+"""A network of MaxoutDense on MNIST, to be served, and the speed of the served models."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from reruns import networks, records, verdicts
+import keras_rectifiers as kr
+from reruns import exports, training, verdicts
+from reruns.claims import Claim, Evidence, Judgement, Kind
 from reruns.data import pipelines
+from reruns.experiment import Experiment, Scale, Trial, grid, levels
+from reruns.results import Results
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
+    # What is measured: of each model of savedmodels/, at these rows a batch.
+    models: tuple[str, ...] = levels("digits", "maxout_dense")
+    batches: tuple[int, ...] = levels(1, 32, 256)
     # Fixed: nothing is compared here.
     widths: tuple[int, ...] = (128, 64)
     pieces: int = 4
@@ -23,59 +31,127 @@ class Config:
     train: int | None = None
 
 
-SCALES = {"live": Config(epochs=3, train=3000), "paper": Config()}
-SEEDS = {"live": 1, "paper": 5}
-
-
-def train(config: Config, seed: int) -> tuple[keras.Model, dict[str, float]]:
-    """Train one network and return it with its accuracies, in percent."""
-    keras.utils.set_random_seed(seed)
-    splits = pipelines.mnist(config.batch, seed, config.train)
-    model = networks.maxout_network(config.widths, config.pieces, config.dropout, seed)
-    optimizer = keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(splits.train, epochs=config.epochs, verbose=0, shuffle=False)
-
-    def accuracy(split: str) -> float:
-        return 100 * model.evaluate(getattr(splits, split), verbose=0, return_dict=True)["accuracy"]
-
-    return model, {f"{split}_accuracy": accuracy(split) for split in ("validation", "test")}
-
-
-def run(config: Config, seed: int) -> dict[str, dict]:
-    """Train a network from one seed and return its accuracies."""
-    return {"MaxoutDense": train(config, seed)[1]}
-
-
 def data(config: Config) -> dict:
     """Return the record of the data."""
     return pipelines.mnist(config.batch, seed=0, train=config.train).record
 
 
-def lines(metrics: dict[str, dict]) -> list[str]:
-    """Return a line to print for the network of a run."""
-    return [f"{name}  test accuracy {accuracies['test_accuracy']:.2f} %" for name, accuracies in metrics.items()]
+def trials(config: Config) -> list[Trial]:
+    """Return the training of the network, and the speed of each served model at each batch."""
+    return [{"part": "training"}, *grid(part=["speed"], model=config.models, batch=config.batches)]
 
 
-def accuracies(results: dict, split: str) -> np.ndarray:
-    """Return the accuracies in percent, one a seed."""
-    return np.array([run["metrics"]["MaxoutDense"][f"{split}_accuracy"] for run in results["runs"].values()])
+def trial(config: Config, seed: int, part: str, model: str = "", batch: int = 0) -> dict[str, Any]:
+    """Train the network and return its accuracies in percent, or time a served model."""
+    if part == "training":
+        return trained(config, seed)[1]
+    from reruns.chapters.serving import throughput
+
+    return throughput.measured(model, batch)
 
 
-def export(config: Config, results: dict) -> Path:
+def trained(config: Config, seed: int) -> tuple[keras.Model, dict[str, float]]:
+    """Train one network and return it with its accuracies, in percent."""
+    splits = pipelines.mnist(config.batch, seed, config.train)
+    model = network(config, seed)
+    curves = training.fit(
+        model,
+        splits,
+        keras.optimizers.SGD(config.learning_rate, momentum=config.momentum),
+        config.epochs,
+        loss="sparse_categorical_crossentropy",
+        errors_on=["validation", "test"],
+    )
+    return model, {f"{split}_accuracy": 100 - curves[f"{split}_error"] for split in ("validation", "test")}
+
+
+def network(config: Config, seed: int) -> keras.Sequential:
+    """Return 784, layers of MaxoutDense, 10 classes, with dropout of the input and of each hidden layer."""
+    of_input, of_hidden = config.dropout
+    layers: list[keras.layers.Layer] = [keras.Input((28, 28, 1), name="images"), keras.layers.Flatten()]
+    layers.append(keras.layers.Dropout(of_input, seed=1000 * seed))
+    for number, width in enumerate(config.widths, 1):
+        normal = keras.initializers.HeNormal(seed=1000 * seed + number)
+        layers.append(kr.MaxoutDense(width, config.pieces, kernel_initializer=normal))
+        layers.append(keras.layers.Dropout(of_hidden, seed=1000 * seed + number))
+    last = keras.initializers.GlorotUniform(seed=1000 * seed + len(config.widths) + 1)
+    layers.append(keras.layers.Dense(10, activation="softmax", kernel_initializer=last, name="probabilities"))
+    return keras.Sequential(layers, name="maxout_dense")
+
+
+def best(results: Results) -> int:
+    """Return the seed of the network that validated best."""
+    return results.seeds[int(np.argmax(results.of("validation_accuracy", part="training")))]
+
+
+def export(config: Config, results: Results) -> Path:
     """Train the network that validated best again and write it to savedmodels/maxout_dense."""
-    seed = int(list(results["runs"])[int(np.argmax(accuracies(results, "validation")))])
-    model, metrics = train(config, seed)
-    images, _ = next(iter(pipelines.mnist(config.batch, seed, config.train).test))
+    seed = best(results)
+    keras.utils.set_random_seed(seed)
+    model, metrics = trained(config, seed)
     hidden = " - ".join(f"{width} of {config.pieces} pieces" for width in config.widths)
     card = {
-        "model": f"784 - {hidden} - 10, MaxoutDense with dropout, of {len(results['runs'])} seeds best in validation",
+        "model": f"784 - {hidden} - 10, MaxoutDense with dropout, of {len(results.seeds)} seeds best in validation",
         "command": "python -m reruns serving --scale paper, from book/",
-        "data": results["data"],
-        "licence_of_the_data": "MNIST, by Yann LeCun and Corinna Cortes: CC BY-SA 3.0",
-        "metric": verdicts.share("test accuracy, percent", metrics["test_accuracy"], results["data"]["sizes"]["test"]),
         "seed": seed,
     }
-    return records.export(
-        model, "maxout_dense", {"images": images.numpy()[:32]}, card, preprocess=keras.layers.Rescaling(1 / 255)
+    splits = pipelines.mnist(config.batch, seed, config.train)
+    return exports.of_digits(model, "maxout_dense", splits, metrics["test_accuracy"], card)
+
+
+OURS = "ours"
+SAME_ERROR = 1e-5
+SAME = Claim(
+    "S-1",
+    "an exported model gives Keras's outputs in four runtimes",
+    f"largest error ≤ {SAME_ERROR:g} of the largest output",
+    OURS,
+    Kind.IDENTITY,
+)
+PLAIN = Claim(
+    "S-2", "it holds plain operations and draws nothing by default", "no such function or operation", OURS, Kind.IDENTITY
+)
+# By the metric that a served model's rows a second are held against.
+FAST = {
+    peer: Claim(
+        number,
+        f"served, it is no slower than Keras's predict, called {called}",
+        "rows a second of each model and batch over Keras's, by paired logarithms over processes: L > 0",
+        OURS,
+        Kind.TIMING,
     )
+    for number, peer, called in (
+        ("S-3", "predict_a_call_a_request", "for each request"),
+        ("S-4", "predict_one_call", "once for all rows"),
+    )
+}
+
+
+def judge(results: Results) -> list[Judgement]:
+    """Return the verdict on each claim that the recorded trials decide."""
+    return [speed(claim, results, peer) for peer, claim in FAST.items()]
+
+
+def speed(claim: Claim, results: Results, peer: str) -> Judgement:
+    """Return whether every model is served as fast as Keras's predict at every batch."""
+    found: dict[str, Evidence] = {}
+    for model in results.levels("model"):
+        for batch in results.levels("batch", model=model):
+            served, keras_s = (
+                results.of(f"{who}_rows_a_second", model=model, batch=batch) for who in ("served", peer)
+            )
+            found[f"{model}, {batch} rows"] = verdicts.times(keras_s / served, limit=1.0)
+    return verdicts.together(claim, found)
+
+
+EXPERIMENT = Experiment(
+    name="serving",
+    live=Scale(Config(epochs=3, train=3000), range(1)),
+    paper=Scale(Config(), range(5)),
+    data=data,
+    trials=trials,
+    trial=trial,
+    claims=(SAME, PLAIN, *FAST.values()),
+    judge=judge,
+    export=export,
+)

@@ -114,7 +114,7 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, Callable]]:
+def started(folder: Path) -> Iterator[tuple[str, Callable]]:
     """Serve a folder of models on a free port of this machine; give its address and a client's stub."""
     server = grpc.server(futures.ThreadPoolExecutor(4), options=SIZES)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(folder), server)
@@ -128,9 +128,9 @@ def serving(folder: Path) -> Iterator[tuple[str, Callable]]:
 
 
 @contextlib.contextmanager
-def serving_apart(folder: Path) -> Iterator[Any]:
+def started_apart(folder: Path) -> Iterator[Any]:
     """Serve a folder of models from a process of its own, as a server has one; give a client's stub."""
-    command = [sys.executable, "-W", "ignore", "-m", "reruns.prediction_server", str(folder)]
+    command = [sys.executable, "-W", "ignore", "-m", "reruns.chapters.serving.prediction_server", str(folder)]
     book = Path(__file__).parents[3]
     with subprocess.Popen(
         command, cwd=book, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -161,7 +161,7 @@ def outputs(response: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with serving(Path(sys.argv[1])) as (served_at, _):
+    with started(Path(sys.argv[1])) as (served_at, _):
         print(served_at, flush=True)
         # Until whoever started it closes its end.
         sys.stdin.read()

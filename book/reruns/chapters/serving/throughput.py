@@ -1,63 +1,88 @@
 """How long a served model takes to answer, and how many rows a second it gives, beside the Keras model it came from."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from reruns import exports
+from reruns.chapters import rectifiers, serving
 from reruns.chapters.serving import prediction_server
 
-BATCHES = (1, 32, 256)
 CLIENTS = 2
 TURNS = 5
 
 
-class Speed(NamedTuple):
-    """Of one batch size: milliseconds of an answer and rows a second, by who gives it."""
-
-    batch: int
-    latency: dict[str, float]
-    throughput: dict[str, float]
+def card(name: str) -> dict[str, Any]:
+    """Return the card of a model of savedmodels/."""
+    return json.loads((version_of(name) / "assets.extra" / "card.json").read_text())
 
 
-def keras_model(network: keras.Model, version: Path) -> keras.Model:
-    """Return a network with the weights of a version that was exported from such a one."""
-    stored = tf.saved_model.load(version).variables
-    by_shape = [value.numpy() for value in stored if value.dtype.is_floating]
-    network.set_weights(by_shape)
-    return network
+def version_of(name: str) -> Path:
+    return exports.SAVEDMODELS / name / "1"
 
 
-def measured(model: keras.Model, name: str, images: np.ndarray, stub: Any, version: Path) -> list[Speed]:
-    """Return the speeds of Keras's `predict`, of the SavedModel in this process, and of the server over gRPC."""
-    signature = tf.saved_model.load(version).signatures["serving_default"]
+def keras_model(name: str) -> keras.Model:
+    """Return the Keras network that a model of savedmodels/ came from, with its weights."""
+    if name == "digits":
+        config = rectifiers.EXPERIMENT.paper.config
+        model = rectifiers.network(config, card(name)["unit"], seed=0)
+    else:
+        model = serving.network(serving.EXPERIMENT.paper.config, seed=0)
+    stored = tf.saved_model.load(version_of(name)).variables
+    model.set_weights([value.numpy() for value in stored if value.dtype.is_floating])
+    return model
+
+
+def measured(name: str, batch: int) -> dict[str, float]:
+    """Return milliseconds of an answer and rows a second of Keras's `predict`, the SavedModel called, and the server."""
+    model = keras_model(name)
+    signature = tf.saved_model.load(version_of(name)).signatures["serving_default"]
     key = next(iter(signature.structured_input_signature[1]))
-    return [_of_batch(batch, model, name, images, stub, signature, key) for batch in BATCHES]
-
-
-def _of_batch(
-    batch: int, model: keras.Model, name: str, images: np.ndarray, stub: Any, signature: Callable, key: str
-) -> Speed:
-    rows = np.resize(images, (batch, *images.shape[1:]))
-    answers: dict[str, Callable[[], Any]] = {
-        "Keras predict": lambda: model.predict(rows, batch_size=batch, verbose=0),
-        "SavedModel, called": lambda: [value.numpy() for value in signature(**{key: tf.constant(rows)}).values()],
-        "served, gRPC": lambda: prediction_server.outputs(stub.Predict(prediction_server.request(name, {key: rows}))),
-    }
+    images = probe(name)
     count = max(16, 256 // batch)
-    many = np.resize(images, (batch * count, *images.shape[1:]))
-    streams: dict[str, Callable[[], Any]] = {
-        "Keras predict": lambda: model.predict(many, batch_size=batch, verbose=0),
-        "SavedModel, called": lambda: [answers["SavedModel, called"]() for _ in range(count)],
-        "served, gRPC": lambda: _clients(answers["served, gRPC"], count),
-    }
-    latency = {who: 1e3 * seconds for who, seconds in _in_turns(answers).items()}
-    return Speed(batch, latency, {who: batch * count / seconds for who, seconds in _in_turns(streams).items()})
+    rows, many = (np.resize(images, (size, *images.shape[1:])) for size in (batch, batch * count))
+    with prediction_server.started_apart(exports.SAVEDMODELS) as stub:
+        answers: dict[str, Callable[[], Any]] = {
+            "predict": lambda: model.predict(rows, batch_size=batch, verbose=0),
+            "called": lambda: [value.numpy() for value in signature(**{key: tf.constant(rows)}).values()],
+            "served": lambda: _answer(stub, name, rows),
+        }
+        streams: dict[str, Callable[[], Any]] = {
+            "predict_one_call": lambda: model.predict(many, batch_size=batch, verbose=0),
+            "called": lambda: [answers["called"]() for _ in range(count)],
+            "served": lambda: _clients(answers["served"], count),
+        }
+        latency = {f"{who}_milliseconds": 1e3 * seconds for who, seconds in _in_turns(answers).items()}
+        rates = {f"{who}_rows_a_second": batch * count / seconds for who, seconds in _in_turns(streams).items()}
+    a_call = 1e3 * batch / latency["predict_milliseconds"]
+    return {**latency, "predict_a_call_a_request_rows_a_second": a_call, **rates}
+
+
+def probe(name: str) -> np.ndarray:
+    """Return the inputs that a model of savedmodels/ is checked with."""
+    with np.load(version_of(name) / "assets.extra" / "probe.npz") as stored:
+        inputs = [stored[entry] for entry in stored.files if entry.startswith("serving_default:inputs:")]
+    return inputs[0]
+
+
+def largest_error(name: str) -> float:
+    """Return how far served outputs are from Keras's, as a share of the largest one."""
+    images = probe(name)
+    expected = keras_model(name).predict(images, verbose=0)
+    with prediction_server.started_apart(exports.SAVEDMODELS) as stub:
+        found = _answer(stub, name, images)["probabilities"]
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def _answer(stub: Any, name: str, rows: np.ndarray) -> dict[str, Any]:
+    return prediction_server.outputs(stub.Predict(prediction_server.request(name, {"images": rows})))
 
 
 def _clients(answer: Callable[[], Any], count: int) -> None:

@@ -1,5 +1,0 @@
-"""`python -m reruns.chapters.cost`, from book/."""
-
-from reruns.chapters.cost import main
-
-main()

@@ -1,0 +1,36 @@
+"""The rows of the benchmark as the page's tables have them."""
+
+import math
+
+
+def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
+    return {name: [row for row in rows if row[key] == name] for name in dict.fromkeys(row[key] for row in rows)}
+
+
+def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
+    """Return a header and lines: a column a unit, which a page is wide enough for, and a line for everybody's modes."""
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    values = {(row["by"], row["mode"], row["unit"]): row[value] for row in rows}
+    lines = []
+    for contender in dict.fromkeys((row["by"], row["mode"]) for row in rows):
+        found = [values.get((*contender, unit)) for unit in units]
+        lines.append(
+            [", ".join(contender), *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)]
+        )
+    return ["unit", *units], lines
+
+
+def by_size(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
+    """Return a header and lines: a line a unit, and a column for each number of elements."""
+    sizes = list(dict.fromkeys(_product(row["size"]) for row in rows))
+    values = {(row["unit"], _product(row["size"])): f"{row[value]:.2f}" for row in rows}
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    return ["unit", *sizes], [[unit, *(values.get((unit, size), "") for size in sizes)] for unit in units]
+
+
+def _product(size: list[int] | str) -> str:
+    if isinstance(size, str):
+        return size
+    elements = math.prod(size)
+    number = f"{elements / 1e6:.1f} M" if elements >= 10**6 else f"{elements / 1e3:.0f} k"
+    return f"{number}, {'x'.join(map(str, size))}"

@@ -1,0 +1,23 @@
+"""What the page on pictures claims; its experiment is small enough to stand on the page itself."""
+
+from reruns.claims import Claim, Kind
+
+INTRODUCTION, LECTURE = "SuperDataScience 2018, introduction", "Fleuret 2019, lecture"
+SHARE = 0.4  # of the responses that are negative, at least
+
+UNTOUCHED, MADE, LEARNED, LOST = CLAIMS = tuple(
+    Claim(f"P-{number}", says, criterion, source, Kind.IDENTITY)
+    for number, (says, criterion, source) in enumerate(
+        (
+            ("negative responses become zero, positive ones stay", "equal in every map", INTRODUCTION),
+            ("much of each hand-made map is negative", f"share ≥ {100 * SHARE:g} %", INTRODUCTION),
+            ("much of the learned responses is negative", f"share ≥ {100 * SHARE:g} %", LECTURE),
+            (
+                "the positive part alone loses the picture, both parts keep it",
+                "errors above 0.1 and below 1e-4",
+                "ours",
+            ),
+        ),
+        1,
+    )
+)

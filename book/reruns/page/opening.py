@@ -1,0 +1,81 @@
+"""How a page begins: `chapter = page.open("elu")` reads the record and offers every number of its configuration."""
+
+import dataclasses
+from typing import Any
+
+from IPython.display import Markdown
+from myst_nb import glue
+
+from reruns import chapters, claims, results, spread
+from reruns.experiment import Experiment
+from reruns.page import tables
+from reruns.results import Results
+
+
+class Chapter:
+    """A chapter's experiment, its recorded trials, and its configurations: recorded (`config`) and live."""
+
+    def __init__(self, experiment: Experiment, recorded: Results) -> None:
+        self.experiment, self.recorded = experiment, recorded
+        self.config = experiment.paper.config
+        self.live_config = experiment.live.config if experiment.live else None
+
+    def run_live(self, **only: Any) -> Results:
+        """Compute the live trials with these levels, here and now."""
+        scale = self.experiment.live
+        assert scale is not None, f"{self.experiment.name} has nothing to run live"
+        trials = [trial for trial in self.experiment.trials(scale.config) if only.items() <= trial.items()]
+        tasks = [spread.Task(self.experiment, scale.config, seed, trial) for seed in scale.seeds for trial in trials]
+        outcomes = list(spread.in_turn(tasks))
+        if faults := [outcome.fault for outcome in outcomes if outcome.row is None]:
+            raise RuntimeError("; ".join(faults))
+        return Results([outcome.row for outcome in outcomes if outcome.row])
+
+    def live_data(self) -> Markdown:
+        """Return the note on the data of the live trials."""
+        return tables.ran_on(self.experiment.data(self.live_config))
+
+    def recorded_data(self) -> Markdown:
+        """Return the note on the data of the recorded trials."""
+        return tables.ran_on(self.recorded.data)
+
+    def judged(self, *here: claims.Judgement) -> Markdown:
+        """Return the table of verdicts, those that were found on this page first."""
+        judgements = [*here, *self.experiment.judge(self.recorded)]
+        claims.refuse_incomplete(self.experiment.claims, judgements)
+        return tables.judged(judgements)
+
+    def provenance(self) -> Markdown:
+        """Return what is known of the recorded trials."""
+        return tables.provenance(self.recorded)
+
+
+def open(name: str) -> Chapter:
+    """Return a chapter, and leave each value of its configurations for the prose, as NAME and as live_NAME."""
+    experiment = chapters.find(name)
+    for prefix, scale in (("", experiment.paper), ("live_", experiment.live)):
+        if scale is None:
+            continue
+        for field in dataclasses.fields(scale.config):
+            glue(f"{prefix}{field.name}", shown(getattr(scale.config, field.name)), display=False)
+        glue(f"{prefix}seeds", str(len(scale.seeds)), display=False)
+    return Chapter(experiment, results.of_chapter(name))
+
+
+def statistical() -> list[claims.Judgement]:
+    """Return the judgements of all chapters that rest on an interval over recorded seeds."""
+    return [
+        judgement
+        for name in chapters.NAMES
+        for judgement in chapters.find(name).judge(results.of_chapter(name))
+        if judgement.claim.kind is claims.Kind.STATISTICAL
+    ]
+
+
+def shown(value: Any) -> str:
+    """Return a value of a configuration as prose has it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(shown, value))
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else "all" if value is None else str(value)

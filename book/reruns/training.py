@@ -1,0 +1,67 @@
+"""One way to train: what goes in is a network and its data, what comes out are curves and errors by name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from reruns.data.pipelines import Splits
+
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def fit(
+    model: keras.Model,
+    splits: Splits,
+    optimizer: keras.optimizers.Optimizer,
+    epochs: int,
+    *,
+    loss: Any = LOGITS,
+    metrics: Sequence[Any] = ("accuracy",),
+    validates_on: str | None = None,
+    errors_on: Sequence[str] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    steps_a_call: int = 1,
+) -> dict[str, Any]:
+    """Train a network and return its curves and its errors.
+
+    Args:
+        model: the network, its weights drawn from seeds.
+        splits: the pipelines; the order of the training batches is theirs.
+        optimizer: the optimizer.
+        epochs: how many passes over the training images.
+        loss: the loss; by default the cross-entropy of logits.
+        metrics: what Keras measures beside it.
+        validates_on: the split that is looked at after each epoch, if any.
+        errors_on: the splits on which the trained network is evaluated.
+        callbacks: Keras's.
+        steps_a_call: how many steps Keras makes at a time; the numbers are the same to the bit.
+
+    Returns:
+        `train_loss` and, for each further metric that is no accuracy, `train_NAME`: one number an epoch, the mean over
+        its batches. The same as `SPLIT_...` for the split of `validates_on`, and its `SPLIT_accuracies`. For each
+        split of `errors_on` its `SPLIT_error` after training, in percent.
+    """
+    model.compile(optimizer, loss, metrics=list(metrics), steps_per_execution=steps_a_call)
+    validation = getattr(splits, validates_on) if validates_on else None
+    history = model.fit(
+        splits.train,
+        validation_data=validation,
+        epochs=epochs,
+        verbose=0,
+        shuffle=False,
+        callbacks=list(callbacks),
+    ).history
+    found: dict[str, Any] = {}
+    for name, curve in history.items():
+        split, metric = (validates_on, name.removeprefix("val_")) if name.startswith("val_") else ("train", name)
+        found[f"{split}_{'accuracies' if metric == 'accuracy' else metric}"] = curve
+    for split in errors_on:
+        found[f"{split}_error"] = error(model, getattr(splits, split))
+    return found
+
+
+def error(model: keras.Model, data: tf.data.Dataset) -> float:
+    """Return the share of wrong classes in percent, of a network compiled with Keras's accuracy."""
+    return 100 * (1 - model.evaluate(data, verbose=0, return_dict=True)["accuracy"])

@@ -1,0 +1,120 @@
+"""Do all places name the same chapters, does each judge what it claims, and is each record of the code and data it says?"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from reruns import chapters, claims, results
+from reruns.chapters import rectification
+from reruns.experiment import fixed
+from reruns.page import opening, tables
+
+ROOT = Path(__file__).parents[2]
+BOOK = ROOT / "book"
+PAGES = [entry["file"] for entry in yaml.safe_load((BOOK / "_toc.yml").read_text())["chapters"]]
+
+
+def test_the_contents_the_first_page_the_makefile_and_the_records_name_the_same_chapters():
+    judged = [page for page in PAGES if "judged(" in (BOOK / f"{page}.md").read_text()]
+    assert judged == re.findall(r"^:doc: (\w+)\.md$", (BOOK / "intro.md").read_text(), re.MULTILINE)
+    assert [page for page in judged if page != "rectification"] == list(chapters.NAMES)
+    recorded = re.search(r"^CHAPTERS = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    # The benchmark wants a quiet machine and has a target of its own.
+    assert recorded == [name for name in chapters.NAMES if name != "cost"]
+    assert sorted(path.stem for path in results.RESULTS.iterdir()) == sorted(chapters.NAMES)
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_a_page_opens_its_own_chapter(name):
+    assert f'page.open("{name}")' in (BOOK / f"{name}.md").read_text()
+    assert chapters.find(name).name == name
+
+
+def test_every_claim_has_a_name_of_its_own():
+    ids = [claim.id for name in chapters.NAMES for claim in chapters.find(name).claims]
+    ids += [claim.id for claim in rectification.CLAIMS]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_the_recorded_claims_are_all_judged_and_only_identities_are_left_to_the_page(name):
+    chapter = chapters.find(name)
+    judged = {judgement.claim for judgement in chapter.judge(results.of_chapter(name))}
+    assert judged == {claim for claim in chapter.claims if claim.kind is not claims.Kind.IDENTITY}
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
+    chapter, recorded = chapters.find(name), results.of_chapter(name)
+    assert recorded.config == fixed(chapter.paper.config)
+    assert not any(row["origin"]["dirty"] for row in recorded.rows)
+    trials = [results.key({"seed": 0, "factors": trial}) for trial in chapter.trials(chapter.paper.config)]
+    assert {results.key({"seed": 0, "factors": row["factors"]}) for row in recorded.rows} <= set(trials)
+
+
+@pytest.mark.parametrize("name", ["rectifiers", "elu", "initialisation"])
+def test_a_record_is_whole_and_on_the_real_data(name):
+    chapter, recorded = chapters.find(name), results.of_chapter(name)
+    assert len(recorded.rows) == len(chapter.paper.seeds) * len(chapter.trials(chapter.paper.config))
+    assert (recorded.data["name"], recorded.data["stands_in_for"]) == ("MNIST", None)
+
+
+def test_a_judgement_too_many_or_too_few_is_refused():
+    one, other = rectification.UNTOUCHED, rectification.LOST
+    claims.refuse_incomplete((one, other), [claims.holds(other, True, ""), claims.holds(one, True, "")])
+    for judged in ([one], [one, one, other], [one, rectification.MADE]):
+        with pytest.raises(ValueError, match="Expected one judgement on each of P-1, P-4. Received: P-1"):
+            claims.refuse_incomplete((one, other), [claims.holds(claim, True, "") for claim in judged])
+
+
+def test_a_configuration_s_values_are_told_as_prose_has_them():
+    values = (5000, 0.0005, (500, 30), None, "He", ("a", "b"))
+    assert [opening.shown(value) for value in values] == ["5,000", "0.0005", "500, 30", "all", "He", "a, b"]
+
+
+def test_a_table_shows_mean_and_half_an_interval_or_says_that_a_run_diverged():
+    # Student's t at 95 % with one degree of freedom is 6.314; the standard error of 1 and 3 is 1.
+    assert tables.plus_minus([1.0, 3.0]) == "2.00 ± 6.31"
+    assert tables.plus_minus([1.5], digits=1, sign="+") == "+1.5"
+    assert tables.plus_minus([1.0, np.nan]) == tables.plus_minus([1.0, None]) == "diverged"
+    assert tables.table(["a", "b"], [[1, "x"]]).data == "| a | b |\n| --- | --- |\n| 1 | x |"
+
+
+def test_published_and_ours_stand_side_by_side():
+    shown = tables.compared(["ELU", "ReLU"], {"error": ({"ELU": 7}, {"ELU": [1.0, 3.0], "ReLU": "none"})}).data
+    assert shown.splitlines()[0] == "| quantity | ELU, paper | ELU, ours | ReLU, paper | ReLU, ours |"
+    assert shown.splitlines()[2] == "| error | 7 | 2.00 ± 6.31 |  | none |"
+
+
+@pytest.mark.parametrize(("stands_in_for", "kind"), [(None, "note"), ("MNIST", "warning")])
+def test_a_page_warns_of_a_stand_in(stands_in_for, kind):
+    sizes = {"train": 3, "validation": 1, "test": 1}
+    record = {"name": "d", "version": "1", "stands_in_for": stands_in_for, "sizes": sizes, "preprocessing": "none"}
+    assert tables.ran_on(record).data.startswith(f":::{{{kind}}}\n")
+
+
+def test_provenance_tells_every_version_of_a_chapter_that_was_recorded_in_two_sittings():
+    sizes = {"train": 3, "validation": 1, "test": 1}
+    record = {"name": "MNIST", "version": "1", "stands_in_for": None, "sizes": sizes, "preprocessing": "none"}
+    origin = {"commit": 40 * "a", "dirty": False, "backend": "tensorflow", "device": "CPU"}
+    rows = [
+        {
+            "seed": seed,
+            "factors": {"unit": unit},
+            "metrics": {"loss": None if unit == "ELU" else 1.0},
+            "seconds": 30.0,
+            "config": {"epochs": 5},
+            "data": record,
+            "origin": {**origin, "versions": {"keras": version}},
+        }
+        for seed, version in enumerate(("3.15.0", "3.15.1"))
+        for unit in ("ELU", "ReLU")
+    ]
+    shown = tables.provenance(results.Results(rows)).data
+    for part in (
+        *("keras 3.15.0 or 3.15.1", "MNIST", "| 2 min |", "| 0, 1 |", "aaaaaaaaaaaa |", "epochs = 5"),
+        *("| unit | ELU, ReLU |", "| 4, of which 2 diverged |"),
+    ):
+        assert part in shown

@@ -1,0 +1,246 @@
+"""Is every trial recorded exactly once, whoever computes it, and whatever is killed meanwhile?"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from reruns import __main__ as command
+from reruns import chapters, exports, results, spread
+from reruns.experiment import Experiment, Scale, fixed, grid
+
+BOOK = Path(__file__).parents[2] / "book"
+
+# A chapter in a file of its own, so that other processes can import it.
+CHAPTER = '''
+import dataclasses, os, time
+import numpy as np
+from reruns.experiment import Experiment, Scale, grid, levels
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    units: tuple = levels("a", "b")
+    width: int = 3
+
+def data(config):
+    return {"name": "data"}
+
+def trials(config):
+    return grid(unit=config.units)
+
+def trial(config, seed, unit):
+    time.sleep(float(os.environ.get("TRIAL_SECONDS", 0)))
+    if os.environ.get("FAILS") == unit:
+        raise RuntimeError("no such luck")
+    if os.environ.get("KILLS") == f"{unit}{seed}":
+        os.kill(os.getpid(), 9)
+    return {"curve": (np.random.normal(size=2000) + seed).tolist(), "unit_is_a": float(unit == "a")}
+
+EXPERIMENT = Experiment("toy", Scale(Config(), range(1)), Scale(Config(), range(8)), data, trials, trial)
+'''
+RUN = """
+import sys, pathlib
+import toy
+from reruns import __main__ as command, chapters, results
+
+if __name__ == "__main__":
+    results.RESULTS = pathlib.Path(sys.argv.pop(1))
+    chapters.NAMES, chapters.find = ("toy",), lambda name: toy.EXPERIMENT
+    command.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "toy.py").write_text(CHAPTER)
+    (folder / "run.py").write_text(RUN)
+    return folder
+
+
+def start(code, folder, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, str(code / "run.py"), str(folder), "toy", "--scale", "paper", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{BOOK}{os.pathsep}{code}", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(*started):
+    process = start(*started[:2], *started[2:]) if not isinstance(started[0], subprocess.Popen) else started[0]
+    out, errors = process.communicate()
+    return process.returncode, out, errors
+
+
+def recorded(folder):
+    lines = (folder / "toy.jsonl").read_text().splitlines()
+    return sorted((r["seed"], r["factors"]["unit"], json.dumps(r["metrics"])) for r in map(json.loads, lines))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(code, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    status, _, errors = finish(code, folder)
+    assert status == 0, errors
+    found = recorded(folder)
+    assert [(seed, unit) for seed, unit, _ in found] == [(seed, unit) for seed in range(8) for unit in "ab"]
+    return found
+
+
+def test_workers_record_what_one_process_does(code, tmp_path, undisturbed):
+    status, _, errors = finish(code, tmp_path, "--workers", "2")
+    assert status == 0, errors
+    assert recorded(tmp_path) == undisturbed
+
+
+def test_a_recording_that_is_killed_at_any_moment_goes_on_where_it_stopped(code, tmp_path, undisturbed):
+    dice = random.Random(2015)
+    for _ in range(3):
+        process = start(code, tmp_path, "--workers", "2", TRIAL_SECONDS="0.3")
+        time.sleep(dice.uniform(4, 8))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    status, _, errors = finish(code, tmp_path, "--workers", "2")
+    assert status == 0, errors
+    assert recorded(tmp_path) == undisturbed
+
+
+def test_a_killed_worker_costs_its_own_trials_and_a_trial_that_kills_is_named(code, tmp_path, undisturbed):
+    status, _, errors = finish(start(code, tmp_path, "--workers", "2", KILLS="b3"))
+    assert status != 0 and "seed 3 unit=b, on " in errors and "was killed" in errors
+    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[:2] != (3, "b")]
+
+
+def test_a_trial_that_raises_is_named_and_the_others_go_on(code, tmp_path, undisturbed):
+    status, _, errors = finish(start(code, tmp_path, FAILS="b"))
+    assert status != 0 and "seed 7 unit=b, on " in errors and "RuntimeError: no such luck" in errors
+    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[1] == "a"]
+
+
+def test_a_part_is_run_by_seed_and_by_level(code, tmp_path, undisturbed):
+    status, _, errors = finish(code, tmp_path, "--seed", "3", "5", "--only", "unit=b")
+    assert status == 0, errors
+    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[0] in (3, 5) and entry[1] == "b"]
+
+
+# In this process: what is refused before anything is computed.
+
+
+def data(config):
+    return {"name": "data"}
+
+
+def trials(config):
+    return grid(unit=["a", "b"], rate=[0.1])
+
+
+def experiment(trial, config=None, **others):
+    import dataclasses
+
+    made = dataclasses.make_dataclass("Config", [("epochs", int, 5)], frozen=True)()
+    scale = Scale(config or made, range(2))
+    return Experiment("chapter", scale, scale, data, trials, trial, **others)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(exports, "SAVEDMODELS", tmp_path / "savedmodels")
+    return tmp_path
+
+
+def run(chapter, only=()):
+    tasks = command.asked(chapter, chapter.paper, None, list(only), None)
+    return command.record(chapter, tasks, spread.in_turn)
+
+
+def test_only_names_the_factors_and_levels_that_there_are():
+    chapter = experiment(lambda config, seed, **factors: {})
+    with pytest.raises(ValueError, match="with a factor of unit, rate. Received: depth=3"):
+        command.asked(chapter, chapter.paper, None, ["depth=3"], None)
+    with pytest.raises(ValueError, match="a level of unit, one of a, b. Received: unit=c"):
+        command.asked(chapter, chapter.paper, None, ["unit=c"], None)
+
+
+def test_rows_of_another_configuration_or_data_are_refused_before_anything_is_computed(folder, monkeypatch):
+    assert run(experiment(lambda config, seed, **factors: {"loss": 1.0})) == []
+
+    def never(config, seed, **factors):
+        raise AssertionError
+
+    path = results.path_of("chapter")
+    path.write_text(path.read_text().replace('"epochs": 5', '"epochs": 6'))
+    with pytest.raises(SystemExit, match=r"chapter\.jsonl holds rows of another config: epochs 5 and 6"):
+        run(experiment(never))
+
+
+def test_a_row_whose_data_differ_is_refused_with_the_name_of_its_machine(folder):
+    chapter = experiment(None)
+
+    def elsewhere(tasks):
+        for task in tasks:
+            yield spread.Outcome(
+                task,
+                {
+                    "seed": task.seed,
+                    "factors": task.factors,
+                    "metrics": {},
+                    "seconds": 1.0,
+                    "config": fixed(task.config),
+                    "data": {"name": "other data"},
+                    "origin": {},
+                },
+                machine="node7",
+            )
+
+    tasks = command.asked(chapter, chapter.paper, [0], ["unit=a"], None)
+    (fault,) = command.record(chapter, tasks, elsewhere)
+    assert "seed 0 unit=a rate=0.1, on node7: another data: name data and other data" in fault
+    assert not results.path_of("chapter").exists()
+
+
+def test_the_best_network_is_exported_when_the_record_is_complete_and_not_before(folder, capsys):
+    exported = []
+    chapter = experiment(
+        lambda config, seed, **factors: {"loss": 1.0}, export=lambda config, found: exported.append(len(found.rows))
+    )
+    run(chapter, only=["unit=a"])
+    assert exported == []
+    run(chapter)
+    assert exported == [4]
+
+
+def test_a_new_record_replaces_the_old_one_when_it_is_complete(folder):
+    run(experiment(lambda config, seed, **factors: {"loss": 1.0}))
+    again = experiment(lambda config, seed, **factors: {"loss": 2.0})
+    tasks = command.asked(again, again.paper, None, [], None)
+    command.record(again, tasks[:3], spread.in_turn, anew=True)
+    assert set(results.of_chapter("chapter").table["loss"]) == {1.0}
+    command.record(again, tasks, spread.in_turn, anew=True)
+    assert set(results.of_chapter("chapter").table["loss"]) == {2.0}
+    assert [path.name for path in folder.iterdir()] == ["chapter.jsonl"]
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit, match=r"keras-rectifiers\[cluster\]"):
+        list(spread.on_ray([], "auto"))
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_a_chapters_experiment_can_travel_and_its_trials_are_told_apart(name):
+    import pickle
+
+    chapter = chapters.find(name)
+    for scale in filter(None, (chapter.live, chapter.paper)):
+        assert pickle.loads(pickle.dumps(spread.Task(chapter, scale.config, 0, {}))).experiment == chapter
+        keys = [results.key({"seed": 0, "factors": trial}) for trial in chapter.trials(scale.config)]
+        assert len(set(keys)) == len(keys) > 0
