@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 COLUMN = 100
 # Names that a page's cells leave to IPython, and imports after its first lines.
-IGNORED = "E402,B018,I001"
+IGNORED = "E402,E703,B018,B023,I001,SIM117"
 
 
 def code(page: Path) -> str:
@@ -22,7 +22,7 @@ def code(page: Path) -> str:
         first = text[: cell.start(1)].count("\n")
         body = re.sub(r"\A---\n.*?^---\n", lambda m: "\n" * m[0].count("\n"), cell[1], flags=re.DOTALL | re.MULTILINE)
         for number, line in enumerate(body.splitlines()):
-            lines[first + number] = "" if re.match(r"(:\w+:|%)", line) else line
+            lines[first + number] = "" if re.match(r"(:\w+:|%|import reruns )", line) else line
     return "\n".join(lines)
 
 

@@ -24,11 +24,15 @@ def main() -> None:
     parser.add_argument("--download", nargs="+", metavar="NAME", help="data sets to fetch")
     parser.add_argument("--scale", choices=("live", "paper"), default="live")
     parser.add_argument("--seed", type=int, nargs="+", metavar="N", help="these seeds only")
-    parser.add_argument("--only", nargs="+", metavar="FACTOR=LEVEL", default=[], help="the trials with these levels only")
+    parser.add_argument(
+        "--only", nargs="+", metavar="FACTOR=LEVEL", default=[], help="the trials with these levels only"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="compute in N processes of this machine")
     where.add_argument("--ray", metavar="ADDRESS", help="compute as tasks of a Ray cluster")
-    parser.add_argument("--gpus", type=float, default=0, help="GPUs that a trial takes of the cluster, or a part of one")
+    parser.add_argument(
+        "--gpus", type=float, default=0, help="GPUs that a trial takes of the cluster, or a part of one"
+    )
     parser.add_argument("--anew", action="store_true", help="write a new record; it replaces the old one when complete")
     parser.add_argument("--threads", type=int, default=origin.THREADS, help="threads of an operation")
     arguments = parser.parse_args()
@@ -49,10 +53,8 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     compute = computing(arguments.workers, arguments.ray, arguments.gpus)
-    if arguments.scale == "live":
-        faults = show(tasks, compute)
-    else:
-        faults = record(experiment, tasks, compute, arguments.anew)
+    live = arguments.scale == "live"
+    faults = show(tasks, compute) if live else record(experiment, tasks, compute, arguments.anew)
     if faults:
         sys.exit("\n".join(faults))
 
@@ -94,7 +96,9 @@ def _wanted(only: list[str], trials: list[Trial]) -> dict[str, set[str]]:
         if not equals or factor not in known:
             raise ValueError(f"--only expected FACTOR=LEVEL, with a factor of {', '.join(known)}. Received: {text}")
         if level not in known[factor]:
-            raise ValueError(f"--only expected a level of {factor}, one of {', '.join(known[factor])}. Received: {text}")
+            raise ValueError(
+                f"--only expected a level of {factor}, one of {', '.join(known[factor])}. Received: {text}"
+            )
         wanted.setdefault(factor, set()).add(level)
     return wanted
 
@@ -118,9 +122,7 @@ def show(tasks: list[spread.Task], compute: spread.Spread) -> list[str]:
     return faults
 
 
-def record(
-    experiment: Experiment, tasks: list[spread.Task], compute: spread.Spread, anew: bool = False
-) -> list[str]:
+def record(experiment: Experiment, tasks: list[spread.Task], compute: spread.Spread, anew: bool = False) -> list[str]:
     """Compute the trials that the record lacks, append each as it comes, and return the faults of those that failed."""
     final = results.path_of(experiment.name)
     path = final.with_suffix(".new") if anew else final
@@ -175,7 +177,9 @@ def _told(outcome: spread.Outcome) -> str:
     """Return a line for a trial: of a curve its last value."""
     if outcome.row is None:
         return f"{outcome.task}  failed: {outcome.fault}"
-    last: dict[str, Any] = {name: v[-1] if isinstance(v, list) and v else v for name, v in outcome.row["metrics"].items()}
+    last: dict[str, Any] = {
+        name: v[-1] if isinstance(v, list) and v else v for name, v in outcome.row["metrics"].items()
+    }
     shown = [f"{name} {value:.4g}" for name, value in last.items() if isinstance(value, int | float)]
     return "  ".join([f"{outcome.task}", *shown, f"{outcome.row['seconds']:.0f} s"])
 

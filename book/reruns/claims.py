@@ -49,9 +49,7 @@ class Evidence(NamedTuple):
         """Return mean, interval and number of pairs as a table shows them."""
         unit = f" {unit}" if unit else ""
         bound = f", {self.censored} of them bounds" if self.censored else ""
-        return (
-            f"{self.mean:.{digits}g} [{self.lower:.{digits}g}, {self.upper:.{digits}g}]{unit}, n = {self.n}{bound}"
-        )
+        return f"{self.mean:.{digits}g} [{self.lower:.{digits}g}, {self.upper:.{digits}g}]{unit}, n = {self.n}{bound}"
 
 
 class Judgement(NamedTuple):
@@ -75,8 +73,6 @@ def holds(claim: Claim, found: bool, told: str) -> Judgement:
 
 def refuse_incomplete(claims: tuple[Claim, ...], judgements: list[Judgement]) -> None:
     """Refuse judgements that leave out one of the claims, judge one twice, or judge another."""
-    judged = [judgement.claim.id for judgement in judgements]
-    if sorted(judged) != sorted(claim.id for claim in claims):
-        raise ValueError(
-            f"Expected one judgement on each of {', '.join(claim.id for claim in claims)}. Received: {', '.join(judged)}"
-        )
+    judged, expected = ([claim.id for claim in of] for of in ((j.claim for j in judgements), claims))
+    if sorted(judged) != sorted(expected):
+        raise ValueError(f"Expected one judgement on each of {', '.join(expected)}. Received: {', '.join(judged)}")

@@ -90,7 +90,9 @@ def _parsed(path: Path, content: bytes) -> tuple[list[Row], int]:
         row = _row(f"{path}, line {number}", line)
         first = rows.setdefault(key(row), row)
         if first["metrics"] != row["metrics"]:
-            raise ValueError(f"{path}, line {number} holds other metrics than an earlier line of the same trial: {key(row)}")
+            raise ValueError(
+                f"{path}, line {number} holds other metrics than an earlier line of the same trial: {key(row)}"
+            )
     return list(rows.values()), whole
 
 
@@ -125,7 +127,7 @@ def differences(one: dict, other: dict) -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Return a value as a record keeps it: floats of six digits, and null for what is not finite, as JSON has no NaN."""
+    """Return a value as a record keeps it: floats of six digits, and null for what JSON has no number for."""
     if isinstance(value, float | np.floating):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -170,10 +172,12 @@ class Results:
         if found.empty or found["seed"].duplicated().any():
             free = [name for name in self.factors if found[name].nunique() > 1]
             raise ValueError(
-                f"Expected one trial a seed: {metric} of {factors} has {len(found)} trials of {found['seed'].nunique()} "
-                f"seeds; the factors left open are {', '.join(free) or 'none'}"
+                f"Expected one trial a seed: {metric} of {factors} has {len(found)} trials of "
+                f"{found['seed'].nunique()} seeds; the factors left open are {', '.join(free) or 'none'}"
             )
-        return _numbers(list(found[metric]))
+        # A curve that is lost is as long as it was recorded.
+        curves = [value for place in found.index if isinstance(value := self.rows[place]["metrics"][metric], list)]
+        return _numbers(list(found[metric]), max(map(len, curves), default=None))
 
     def chosen(self, over: str, by: str) -> "Results":
         """Return, for each setting of the other factors, the trials at the level of `over` that is best by a metric.
@@ -215,8 +219,7 @@ def _is_lost(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def _numbers(values: list[Any]) -> np.ndarray:
-    length = max((len(value) for value in values if isinstance(value, list)), default=None)
+def _numbers(values: list[Any], length: int | None = None) -> np.ndarray:
     if length is None:
         return np.array(values, float)
     return np.array([[np.nan] * length if value is None else value for value in values], float)

@@ -94,7 +94,9 @@ def in_processes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
                     lost.append(running[future])
         # A pool with one killed process is of no use any more. If nothing came of it, a trial kills its process.
         if len(lost) == len(left):
-            yield from (Outcome(task, None, "the process that computed it was killed", platform.node()) for task in lost)
+            yield from (
+                Outcome(task, None, "the process that computed it was killed", platform.node()) for task in lost
+            )
             return
         left = lost
 

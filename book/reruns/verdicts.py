@@ -51,9 +51,10 @@ def paired(differences: Any, margin: float = 0.0) -> Evidence:
 def p_of_no_effect(differences: Any) -> float:
     """Return the one-sided probability of so large a mean, by Student's t, if there were no effect."""
     differences = np.asarray(differences, float)
-    if not differences.std(ddof=1):
-        return float(differences.mean() <= 0)
-    return float(stats.ttest_1samp(differences, 0, alternative="greater").pvalue)
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return (
+        float(stats.t.sf(differences.mean() / error, len(differences) - 1)) if error else float(differences.mean() <= 0)
+    )
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -100,12 +101,13 @@ def ratio(
     confirmed = lower > least and None not in faster and (known or ratios.min() > least)
     refuted = upper < refuted_below and None not in slower and (known or ratios.max() < refuted_below)
     censored = sum(None in pair for pair in pairs)
-    return Evidence(_verdict(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored=censored)
+    return Evidence(
+        _verdict(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored=censored
+    )
 
 
 def _verdict(confirmed: bool, refuted: bool) -> Verdict:
     return CONFIRMED if confirmed else REFUTED if refuted else INCONCLUSIVE
-
 
 
 def proportion(holds: Any, least: float) -> Evidence:

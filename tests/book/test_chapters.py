@@ -1,4 +1,4 @@
-"""Do all places name the same chapters, does each judge what it claims, and is each record of the code and data it says?"""
+"""Do all places name the same chapters, does each judge what it claims, and is its record of what it says?"""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from reruns import chapters, claims, results
 from reruns.chapters import rectification
 from reruns.experiment import fixed

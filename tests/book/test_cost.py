@@ -10,7 +10,7 @@ import pytest
 
 from reruns import results
 from reruns.chapters import cost
-from reruns.chapters.cost import limits, parts, passes, peers, shown, steps, timing
+from reruns.chapters.cost import limits, parts, passes, peers, steps, timing
 
 BOOK = Path(__file__).parents[2] / "book"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
 from reruns import exports, results
 from reruns.chapters import rectifiers, serving
 

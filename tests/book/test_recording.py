@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from reruns import __main__ as command
 from reruns import chapters, exports, results, spread
 from reruns.experiment import Experiment, Scale, fixed, grid
@@ -17,7 +18,7 @@ from reruns.experiment import Experiment, Scale, fixed, grid
 BOOK = Path(__file__).parents[2] / "book"
 
 # A chapter in a file of its own, so that other processes can import it.
-CHAPTER = '''
+CHAPTER = """
 import dataclasses, os, time
 import numpy as np
 from reruns.experiment import Experiment, Scale, grid, levels
@@ -42,7 +43,7 @@ def trial(config, seed, unit):
     return {"curve": (np.random.normal(size=2000) + seed).tolist(), "unit_is_a": float(unit == "a")}
 
 EXPERIMENT = Experiment("toy", Scale(Config(), range(1)), Scale(Config(), range(8)), data, trials, trial)
-'''
+"""
 RUN = """
 import sys, pathlib
 import toy

@@ -5,6 +5,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+
 from reruns import results
 from reruns.results import Results
 

@@ -35,7 +35,7 @@ class Config:
 
     @property
     def steps_a_call(self) -> int:
-        # Small networks spend half of their time between calls. But of a few calls TensorFlow warns that too many traced.
+        # Small networks spend half of their time between calls. But of few calls TensorFlow warns that too many traced.
         return 34 if self.train is None else 1
 
 
@@ -201,9 +201,7 @@ def _log_loss(results: Results, unit: str) -> np.ndarray:
 
 
 def _gain(results: Results, rate: float) -> np.ndarray:
-    ours, theirs = (
-        results.of("test_squared_error", unit=unit, learning_rate=rate)[:, -1] for unit in ("ELU", "ReLU")
-    )
+    ours, theirs = (results.of("test_squared_error", unit=unit, learning_rate=rate)[:, -1] for unit in ("ELU", "ReLU"))
     return 1 - ours / theirs
 
 

@@ -148,9 +148,7 @@ def judge(results: Results) -> list[Judgement]:
 
     apart = (errors(DEEP, "He") < TRAINED) & (errors(DEEP, "Xavier") > STALLED)
     both = (errors(SHALLOW, "He") < TRAINED) & (errors(SHALLOW, "Xavier") < TRAINED)
-    without, with_decay = (
-        results.of("mean_slopes", slope_decay=decay).mean(axis=1) for decay in Config().slope_decays
-    )
+    without, with_decay = (results.of("mean_slopes", slope_decay=decay).mean(axis=1) for decay in Config().slope_decays)
     stall = by_evidence(STALL, verdicts.proportion(apart & both, SEEDS_OF_FIVE))
     told = f"{apart.sum()} of {len(apart)} seeds; at {SHALLOW} layers {'all' if both.all() else 'not all'}"
     return [stall._replace(found=f"{told}: {stall.found}"), verdicts.unless_diverged(PULLED, without - with_decay)]

@@ -98,9 +98,7 @@ def export(config: Config, results: Results) -> Path:
 
 LECTURE, MAXOUT = "Fleuret 2019, lecture", "Goodfellow and others 2013, section 3"
 EXACT = 1e-6
-ENCODES = Claim(
-    "R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY
-)
+ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY)
 POWERS = (-2.3, -1.7)
 CONVEX = Claim(
     "R-2",

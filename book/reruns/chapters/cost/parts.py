@@ -1,7 +1,7 @@
 """The parts of the benchmark, each for a process of its own: `python -m reruns.chapters.cost.parts NAME`, from book/.
 
-Each is timed there in turns with a copy, to which every figure is a ratio. The parts on TensorFlow are left out where it
-is not installed, so that the same code measures a graphics card on JAX.
+Each is timed there in turns with a copy, to which every figure is a ratio. The parts on TensorFlow are left out where
+it is not installed, so that the same code measures a graphics card on JAX.
 """
 
 import argparse

@@ -13,6 +13,7 @@ from reruns import networks
 from reruns.chapters.cost import passes, peers, timing
 from reruns.units import UNITS, Unit
 
+
 def ours() -> dict[str, Unit]:
     return {unit: layers for unit, layers in UNITS.items() if unit not in ("tanh", "ReLU", "LReLU")}
 

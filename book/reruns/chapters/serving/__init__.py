@@ -109,7 +109,11 @@ SAME = Claim(
     Kind.IDENTITY,
 )
 PLAIN = Claim(
-    "S-2", "it holds plain operations and draws nothing by default", "no such function or operation", OURS, Kind.IDENTITY
+    "S-2",
+    "it holds plain operations and draws nothing by default",
+    "no such function or operation",
+    OURS,
+    Kind.IDENTITY,
 )
 # By the metric that a served model's rows a second are held against.
 FAST = {
@@ -137,9 +141,7 @@ def speed(claim: Claim, results: Results, peer: str) -> Judgement:
     found: dict[str, Evidence] = {}
     for model in results.levels("model"):
         for batch in results.levels("batch", model=model):
-            served, keras_s = (
-                results.of(f"{who}_rows_a_second", model=model, batch=batch) for who in ("served", peer)
-            )
+            served, keras_s = (results.of(f"{who}_rows_a_second", model=model, batch=batch) for who in ("served", peer))
             found[f"{model}, {batch} rows"] = verdicts.times(keras_s / served, limit=1.0)
     return verdicts.together(claim, found)
 

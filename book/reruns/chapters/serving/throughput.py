@@ -41,7 +41,7 @@ def keras_model(name: str) -> keras.Model:
 
 
 def measured(name: str, batch: int) -> dict[str, float]:
-    """Return milliseconds of an answer and rows a second of Keras's `predict`, the SavedModel called, and the server."""
+    """Return milliseconds of an answer and rows a second: of Keras, of the SavedModel called, and of the server."""
     model = keras_model(name)
     signature = tf.saved_model.load(version_of(name)).signatures["serving_default"]
     key = next(iter(signature.structured_input_signature[1]))
