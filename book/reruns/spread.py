@@ -3,6 +3,7 @@
 All three yield outcomes as they come, in any order. Only who calls them writes the record.
 """
 
+import collections
 import concurrent.futures
 import functools
 import multiprocessing
@@ -79,26 +80,34 @@ def in_turn(tasks: list[Task]) -> Iterator[Outcome]:
 
 
 def in_processes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
-    """Compute the trials in so many processes. What was running in one that is killed runs again."""
-    left = tasks
-    while left:
-        lost = []
-        # Not forked: TensorFlow's threads would not be there in the copy.
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_end_with_the_parent) as pool:
-            running = {pool.submit(computed, task): task for task in left}
-            for future in concurrent.futures.as_completed(running):
-                try:
-                    yield future.result()
-                except concurrent.futures.BrokenExecutor:
-                    lost.append(running[future])
-        # A pool with one killed process is of no use any more. If nothing came of it, a trial kills its process.
-        if len(lost) == len(left):
-            yield from (
-                Outcome(task, None, "the process that computed it was killed", platform.node()) for task in lost
-            )
-            return
-        left = lost
+    """Compute the trials in so many processes. A trial whose process is killed runs again, twice at most."""
+    waiting, lives = list(reversed(tasks)), collections.Counter(3 * [str(task) for task in tasks])
+    free = [_process() for _ in range(min(workers, len(tasks)))]
+    running: dict[concurrent.futures.Future, tuple[concurrent.futures.Executor, Task]] = {}
+    while waiting or running:
+        while free and waiting:
+            process, task = free.pop(), waiting.pop()
+            running[process.submit(computed, task)] = process, task
+        for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+            process, task = running.pop(future)
+            try:
+                yield future.result()
+            except concurrent.futures.BrokenExecutor:
+                process, lives[str(task)] = _process(), lives[str(task)] - 1
+                if lives[str(task)]:
+                    waiting.append(task)
+                else:
+                    yield Outcome(task, None, "the process that computed it was killed", platform.node())
+            free.append(process)
+    for process in free:
+        process.shutdown()
+
+
+def _process() -> concurrent.futures.Executor:
+    # One process alone: of several in a pool a killed one takes the others' trials with it. And not a forked one, in
+    # whose copy TensorFlow's threads would be missing.
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(1, context, initializer=_end_with_the_parent)
 
 
 def _end_with_the_parent() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import random
+import re
 import signal
 import subprocess
 import sys
@@ -36,13 +36,13 @@ def trials(config):
 
 def trial(config, seed, unit):
     time.sleep(float(os.environ.get("TRIAL_SECONDS", 0)))
-    if os.environ.get("FAILS") == unit:
+    if os.environ.get("FAILS") == f"{unit}{seed}":
         raise RuntimeError("no such luck")
     if os.environ.get("KILLS") == f"{unit}{seed}":
         os.kill(os.getpid(), 9)
     return {"curve": (np.random.normal(size=2000) + seed).tolist(), "unit_is_a": float(unit == "a")}
 
-EXPERIMENT = Experiment("toy", Scale(Config(), range(1)), Scale(Config(), range(8)), data, trials, trial)
+EXPERIMENT = Experiment("toy", Scale(Config(), range(1)), Scale(Config(), range(4)), data, trials, trial)
 """
 RUN = """
 import sys, pathlib
@@ -75,10 +75,9 @@ def start(code, folder, *arguments, **environment):
     )
 
 
-def finish(*started):
-    process = start(*started[:2], *started[2:]) if not isinstance(started[0], subprocess.Popen) else started[0]
-    out, errors = process.communicate()
-    return process.returncode, out, errors
+def finish(process):
+    _, errors = process.communicate()
+    return process.returncode, errors
 
 
 def recorded(folder):
@@ -89,47 +88,35 @@ def recorded(folder):
 @pytest.fixture(scope="module")
 def undisturbed(code, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    status, _, errors = finish(code, folder)
+    status, errors = finish(start(code, folder))
     assert status == 0, errors
     found = recorded(folder)
-    assert [(seed, unit) for seed, unit, _ in found] == [(seed, unit) for seed in range(8) for unit in "ab"]
+    assert [(seed, unit) for seed, unit, _ in found] == [(seed, unit) for seed in range(4) for unit in "ab"]
     return found
 
 
-def test_workers_record_what_one_process_does(code, tmp_path, undisturbed):
-    status, _, errors = finish(code, tmp_path, "--workers", "2")
-    assert status == 0, errors
-    assert recorded(tmp_path) == undisturbed
-
-
-def test_a_recording_that_is_killed_at_any_moment_goes_on_where_it_stopped(code, tmp_path, undisturbed):
-    dice = random.Random(2015)
-    for _ in range(3):
+def test_a_recording_in_processes_that_is_killed_goes_on_where_it_stopped(code, tmp_path, undisturbed):
+    path = tmp_path / "toy.jsonl"
+    for rows in (1, 4):
         process = start(code, tmp_path, "--workers", "2", TRIAL_SECONDS="0.3")
-        time.sleep(dice.uniform(4, 8))
+        while not path.exists() or path.read_bytes().count(b"\n") < rows:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    status, _, errors = finish(code, tmp_path, "--workers", "2")
+    assert len(recorded(tmp_path)) < len(undisturbed)
+    status, errors = finish(start(code, tmp_path, "--workers", "2"))
     assert status == 0, errors
     assert recorded(tmp_path) == undisturbed
 
 
-def test_a_killed_worker_costs_its_own_trials_and_a_trial_that_kills_is_named(code, tmp_path, undisturbed):
-    status, _, errors = finish(start(code, tmp_path, "--workers", "2", KILLS="b3"))
-    assert status != 0 and "seed 3 unit=b, on " in errors and "was killed" in errors
-    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[:2] != (3, "b")]
-
-
-def test_a_trial_that_raises_is_named_and_the_others_go_on(code, tmp_path, undisturbed):
-    status, _, errors = finish(start(code, tmp_path, FAILS="b"))
-    assert status != 0 and "seed 7 unit=b, on " in errors and "RuntimeError: no such luck" in errors
-    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[1] == "a"]
-
-
-def test_a_part_is_run_by_seed_and_by_level(code, tmp_path, undisturbed):
-    status, _, errors = finish(code, tmp_path, "--seed", "3", "5", "--only", "unit=b")
-    assert status == 0, errors
-    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[0] in (3, 5) and entry[1] == "b"]
+def test_trials_that_raise_or_kill_their_process_are_named_and_the_others_go_on(code, tmp_path, undisturbed):
+    run = start(code, tmp_path, "--workers", "2", "--seed", "2", "3", FAILS="a2", KILLS="b3")
+    status, errors = finish(run)
+    assert status != 0
+    assert re.search(r"seed 2 unit=a, on \S+: RuntimeError: no such luck", errors)
+    assert re.search(r"seed 3 unit=b, on \S+: the process that computed it was killed", errors)
+    assert recorded(tmp_path) == [entry for entry in undisturbed if entry[:2] in ((2, "b"), (3, "a"))]
 
 
 # In this process: what is refused before anything is computed.
@@ -161,6 +148,12 @@ def folder(tmp_path, monkeypatch):
 def run(chapter, only=()):
     tasks = command.asked(chapter, chapter.paper, None, list(only), None)
     return command.record(chapter, tasks, spread.in_turn)
+
+
+def test_a_part_is_asked_for_by_seed_and_by_level():
+    chapter = experiment(lambda config, seed, **factors: {})
+    tasks = command.asked(chapter, chapter.paper, [3, 5], ["unit=b", "rate=0.1"], None)
+    assert [str(task) for task in tasks] == ["seed 3 unit=b rate=0.1", "seed 5 unit=b rate=0.1"]
 
 
 def test_only_names_the_factors_and_levels_that_there_are():
