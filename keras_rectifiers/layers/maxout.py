@@ -66,12 +66,12 @@ def _larger(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def _in_blocks(g: Tensor, split: Tensor, largest: Tensor, pieces: int, axis: int) -> Tensor:
     free = ops.ones_like(largest, dtype="bool")
-    slopes = []
+    gradients = []
     for k in range(pieces):
         first = ops.logical_and(free, _piece(split, k, axis) == largest)
         free = ops.logical_and(free, ops.logical_not(first))
-        slopes.append(ops.where(first, g, 0.0))
-    return ops.concatenate(slopes, axis=axis)
+        gradients.append(ops.where(first, g, 0.0))
+    return ops.concatenate(gradients, axis=axis)
 
 
 def _reduced(shape: Shape, *, pieces: int, axis: int, grouping: str) -> Shape:
