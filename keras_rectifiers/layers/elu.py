@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary
+from keras_rectifiers import checks, elementary, tensors
 from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -81,7 +81,7 @@ def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
     Reference: Clevert, Unterthiner and Hochreiter 2016, equation 15.
     """
     alpha = checks.number("alpha", alpha, least=0.0)
-    return _kernel(checks.tensor(x, owner="elu"), alpha=alpha, training=training)
+    return _kernel(tensors.converted(x, owner="elu"), alpha=alpha, training=training)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -122,15 +122,13 @@ class ELU(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="ELU")
+        tensors.floating(inputs, owner="ELU")
         return _kernel(inputs, alpha=self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "alpha": self.alpha}

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import Shape, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -128,9 +128,9 @@ def maxout(
 
     Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
     """
-    x = checks.tensor(x, owner="maxout")
+    x = tensors.converted(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)
-    axis = checks.axis(checks.integer("axis", axis), checks.rank(x, owner="`maxout`"), owner="`maxout`", batch=False)
+    axis = tensors.axis(checks.integer("axis", axis), tensors.rank(x, owner="`maxout`"), owner="`maxout`", batch=False)
     grouping = checks.choice("grouping", grouping, GROUPINGS)
     _checked_width(x.shape[axis], pieces, owner="`maxout`")
     return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)
@@ -188,13 +188,13 @@ class Maxout(keras.layers.Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="Maxout")
-        axis = checks.axis(self.axis, checks.rank(inputs, owner="Maxout"), owner="Maxout")
+        tensors.floating(inputs, owner="Maxout")
+        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="Maxout"), owner="Maxout")
         _checked_width(inputs.shape[axis], self.pieces, owner="Maxout")
         return _kernel(inputs, pieces=self.pieces, axis=axis, grouping=self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
+        axis = tensors.axis(self.axis, len(inputs.shape), owner="Maxout")
         if previous_mask is not None and axis < len(previous_mask.shape):
             raise ValueError(
                 "Maxout expected an axis that no mask covers: the maximum would mix masked and unmasked steps. "
@@ -203,14 +203,12 @@ class Maxout(keras.layers.Layer):
         return previous_mask
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        shape = checks.shape(input_shape, owner="Maxout")
-        axis = checks.axis(self.axis, len(shape), owner="Maxout")
+        shape = tensors.shape(input_shape, owner="Maxout")
+        axis = tensors.axis(self.axis, len(shape), owner="Maxout")
         _checked_width(shape[axis], self.pieces, owner="Maxout")
         return _reduced(shape, pieces=self.pieces, axis=axis, grouping=self.grouping)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "pieces": self.pieces, "axis": self.axis, "grouping": self.grouping}

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary, noise
+from keras_rectifiers import checks, elementary, noise, tensors
 from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -130,7 +130,7 @@ def nrelu(
 
     Reference: Nair and Hinton 2010, section 2.
     """
-    x = checks.tensor(x, owner="nrelu")
+    x = tensors.converted(x, owner="nrelu")
     inference = checks.choice("inference", inference, INFERENCES)
     seed = checks.seed_or_generator(seed)
     return _applied(x, inference, seed, training)
@@ -192,15 +192,13 @@ class NReLU(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="NReLU")
+        tensors.floating(inputs, owner="NReLU")
         return _applied(inputs, self.inference, self.seed_generator, noise.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)

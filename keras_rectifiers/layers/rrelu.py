@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import checks, noise
+from keras_rectifiers import checks, noise, tensors
 from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -139,7 +139,7 @@ def rrelu(
 
     Reference: Xu, Wang, Chen and Li 2015, equations 3 to 5.
     """
-    x = checks.tensor(x, owner="rrelu")
+    x = tensors.converted(x, owner="rrelu")
     seed = checks.seed_or_generator(seed)
     uniform_in = checks.choice("uniform_in", uniform_in, VARIABLES)
     lower, upper = _checked_slopes(lower, upper, uniform_in)
@@ -212,15 +212,13 @@ class RReLU(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="RReLU")
+        tensors.floating(inputs, owner="RReLU")
         return _applied(inputs, self.lower, self.upper, self.uniform_in, self.seed_generator, noise.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
