@@ -1,4 +1,4 @@
-"""Floor 2: what a unit computes, as plain operations and compiled with a gradient of its own."""
+"""What a unit computes, as plain operations and compiled with a gradient of its own."""
 
 import functools
 import threading
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import compilation
+from keras_rectifiers import compilation, keys
 from keras_rectifiers.compilation import Shape, Tensor, wide
 
 Pair = tuple[Callable, Callable]
@@ -29,8 +29,8 @@ class Kernel:
             `upstream`.
         output_shape: `output_shape(shape_of_first_input, **constants) -> shape`; the same shape when left out.
         exact: the formulas only select and negate, so that half precision needs no widening.
-        draw: `draw(shape, key, dtype) -> variates`: the kernel is called with a key as its last input, and the formulas
-            are given variates of the first input's shape instead, drawn again in the backward pass.
+        variates: `variates(shape, key, dtype)`: the kernel is called with a draw as its last input, and the formulas
+            are given the draw's variates of the first input's shape instead, made again in the backward pass.
         from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full
             precision, without the variates. It costs no memory where the next layer keeps that output too.
         large: the elements from which on compiling pays, fewer where the plain operations are many.
@@ -48,7 +48,7 @@ class Kernel:
         *,
         output_shape: Callable[..., Shape] | None = None,
         exact: bool = False,
-        draw: Callable[..., Tensor] | None = None,
+        variates: Callable[..., Tensor] | None = None,
         from_output: Callable[..., tuple] | None = None,
         large: int = compilation.LARGE,
         at_zero: float | None = None,
@@ -58,7 +58,7 @@ class Kernel:
         self.fast_gradient = fast_gradient
         self.output_shape = output_shape or (lambda shape, **constants: shape)
         self.exact = exact
-        self.draw = draw
+        self.variates = variates
         self.from_output = from_output
         self.large = large
         self.at_zero = at_zero
@@ -73,9 +73,9 @@ class Kernel:
             return self._on_jax((x, *others), constants)
         if compiles and compilation.pays(x, self.large):
             return self._on_tensorflow((x, *others), constants)
-        if self.draw is None:
+        if self.variates is None:
             return self._plain(x, *others, **constants)
-        variates = drawn(self.draw, x, others[-1], compiles)
+        variates = keys.variates_like(x, others[-1], self.variates, compiles)
         return self._plain(x, *others[:-1], variates, **constants)
 
     def _of_values(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -130,7 +130,7 @@ class Kernel:
                 return self._gradient(self.fast_gradient, (g,), inputs, numbers, structure)
 
             # What the gradient does to an upstream gradient, transposed, is what the formula does to a tangent.
-            moved = moved[: len(inputs) - (self.draw is not None)]
+            moved = moved[: len(inputs) - (self.variates is not None)]
             return output, jax.linear_transpose(pullback, output)(tuple(moved))[0]
 
         return jax.jit(value)
@@ -196,7 +196,7 @@ class Kernel:
         return _cast(self.fast_formula(*operands, **numbers, **structure), inputs[0].dtype)
 
     def _gradient(self, gradient: Any, upstream: tuple, inputs: tuple, numbers: dict, structure: dict) -> tuple:
-        """Return the derivatives by the inputs, without the key, each in its input's dtype."""
+        """Return the derivatives by the inputs, without the draw, each in its input's dtype."""
         operands = inputs[:-1] if gradient is self.from_output else self._with_variates(inputs)
         operands = self._widened((*upstream, *operands))
         numbers = _cast_all(numbers, operands[0].dtype)
@@ -204,51 +204,16 @@ class Kernel:
         return tuple(_cast(derivative, x.dtype) for derivative, x in zip(found, inputs, strict=False))
 
     def _with_variates(self, inputs: tuple) -> tuple:
-        if self.draw is None:
+        if self.variates is None:
             return inputs
-        *others, key = inputs
-        return *others, self.draw(ops.shape(others[0]), key, wide(others[0].dtype))
+        *others, draw = inputs
+        return *others, self.variates(ops.shape(others[0]), keys.mixed(draw), wide(others[0].dtype))
 
     def _widened(self, values: tuple) -> tuple:
         if self.exact:
             return values
         dtype = wide(*(value.dtype for value in values))
         return tuple(_cast(value, dtype) for value in values)
-
-
-def drawn(draw: Callable, x: Tensor, key: Tensor, compiles: bool) -> Tensor:
-    """Return variates of the shape of x."""
-    dtype = wide(x.dtype)
-    if keras.backend.backend() != "tensorflow":
-        return draw(ops.shape(x), key, dtype)
-    import tensorflow as tf
-
-    # Counted through all axes, so that an unknown rank will do.
-    if not compiles:
-        return tf.reshape(draw((tf.size(x),), key, dtype), tf.shape(x))
-    variates = _variates(draw, dtype)(tf.shape(x), key)
-    variates.set_shape(x.shape)
-    return variates
-
-
-@functools.cache
-def _variates(draw: Callable, dtype: str) -> Callable:
-    """Return a function of a shape and a key that draws by one program for all sizes up to the next power of two."""
-    import tensorflow as tf
-
-    def draw_flat(size: Tensor, key: Tensor) -> Tensor:
-        return draw((size,), key, dtype)
-
-    program = tf.function(draw_flat, jit_compile=True, autograph=False)
-
-    def variates(shape: Tensor, key: Tensor) -> Tensor:
-        size = tf.reduce_prod(shape)
-        room = tf.bitwise.left_shift(1, tf.reduce_sum(tf.cast(size > [2**n for n in range(31)], "int32")))
-        return tf.reshape(program(room, key)[:size], shape)
-
-    # Eagerly each of its dozens of operations would take as long as the function.
-    specs = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((3,), tf.int32)
-    return tf.function(variates, autograph=False).get_concrete_function(*specs)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import pytest
 
 import keras_rectifiers.layers
 from differentiation import compiled
-from keras_rectifiers import compilation, kernels, noise
+from keras_rectifiers import compilation, kernels, keys, noise
 from specimens import NAMES, SPECIMENS
 
 pytestmark = pytest.mark.tensorflow_only
@@ -149,14 +149,14 @@ def test_noise_of_every_size_up_to_a_power_of_two_comes_from_one_program():
 
     asked = []
 
-    def draw(shape: tuple, key: object, dtype: str) -> object:
+    def uniform(shape: tuple, key: object, dtype: str) -> object:
         asked.append(shape)
-        return noise.drawn_uniform(shape, key, dtype)
+        return noise.uniform(shape, key, dtype)
 
-    key = tf.constant([1, 2, 0])
+    draw = tf.constant([1, 2, 0])
     for rows in range(1, 200, 7):
-        found = kernels.drawn(draw, tf.ones((rows, rows % 5 + 1)), key, True)
-        np.testing.assert_array_equal(found, noise.drawn_uniform(found.shape, key, "float32"))
+        found = keys.variates_like(tf.ones((rows, rows % 5 + 1)), draw, uniform, True)
+        np.testing.assert_array_equal(found, noise.uniform(found.shape, keys.mixed(draw)))
     assert len(asked) == 1
 
 
@@ -314,6 +314,6 @@ def test_what_needs_a_rank_says_so(function, message):
 def test_a_kernel_inside_a_compiled_step_gives_the_same_words():
     import tensorflow as tf
 
-    key = noise.make_key(3)
+    key = keys.make_key(3)
     compiled = tf.function(lambda: noise.words((1000,), key), jit_compile=True)()
     np.testing.assert_array_equal(compiled, noise.words((1000,), key))

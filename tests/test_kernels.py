@@ -8,18 +8,18 @@ import pytest
 
 import reference
 from differentiation import central_differences, compiled, differentiated, to_numpy, value_and_gradients
-from keras_rectifiers import activations, noise, plain
+from keras_rectifiers import activations, keys, noise, plain
 
 SEED = 5
 
 
 def drawn_slopes(x: np.ndarray, lower: float, upper: float, uniform_in: str) -> np.ndarray:
-    u = to_numpy(noise.uniform(x.shape, noise.make_key(SEED)))
+    u = to_numpy(noise.uniform(x.shape, keys.make_key(SEED)))
     return lower + u * (upper - lower) if uniform_in == "slope" else 1 / (1 / upper + u * (1 / lower - 1 / upper))
 
 
 def drawn_noise(x: np.ndarray) -> np.ndarray:
-    return to_numpy(noise.normal(x.shape, noise.make_key(SEED)))
+    return to_numpy(noise.normal(x.shape, keys.make_key(SEED)))
 
 
 # name: (the function, its reference in float64: value and derivative)

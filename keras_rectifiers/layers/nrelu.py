@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary, noise, tensors
+from keras_rectifiers import checks, elementary, keys, noise, tensors
 from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -82,7 +82,7 @@ _kernel = Kernel(
     _formula,
     _fast_formula,
     _fast_gradient,
-    draw=noise.drawn_normal,
+    variates=noise.normal,
     from_output=_gradient_from_output,
     large=LARGE_FOR_NOISE,
     at_zero=math.nan,  # a sample
@@ -138,7 +138,7 @@ def nrelu(
 
 def _applied(x: Tensor, inference: str, seed: Any, training: bool | None) -> Tensor:
     if checks.training(training) or inference == "sample":
-        return _kernel(x, noise.seeded_draw(seed, owner="nrelu"), training=training)
+        return _kernel(x, keys.seeded_draw(seed, owner="nrelu"), training=training)
     return (_rectified_kernel if inference == "rectified" else _mean_kernel)(x, training=training)
 
 
@@ -193,7 +193,7 @@ class NReLU(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         tensors.floating(inputs, owner="NReLU")
-        return _applied(inputs, self.inference, self.seed_generator, noise.draws(training))
+        return _applied(inputs, self.inference, self.seed_generator, keys.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
@@ -202,10 +202,10 @@ class NReLU(keras.layers.Layer):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        noise.save_state(self.seed_generator, store)
+        keys.save_state(self.seed_generator, store)
 
     def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(noise.load_state(self.seed_generator, store))
+        super().load_own_variables(keys.load_state(self.seed_generator, store))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "inference": self.inference, "seed": self.seed}

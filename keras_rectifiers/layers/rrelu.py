@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import checks, noise, tensors
+from keras_rectifiers import checks, keys, noise, tensors
 from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -61,7 +61,7 @@ def _fast_leaky_gradient(g: Tensor, x: Tensor, *, slope: float) -> tuple:
     return (g * ops.where(x > 0, 1.0, slope),)
 
 
-_kernel = Kernel(_formula, _fast_formula, _fast_gradient, draw=noise.drawn_uniform, large=LARGE_FOR_NOISE, at_zero=0.0)
+_kernel = Kernel(_formula, _fast_formula, _fast_gradient, variates=noise.uniform, large=LARGE_FOR_NOISE, at_zero=0.0)
 _leaky_kernel = Kernel(_leaky_formula, _fast_leaky_formula, _fast_leaky_gradient, at_zero=0.0)
 
 
@@ -149,7 +149,7 @@ def rrelu(
 def _applied(x: Tensor, lower: float, upper: float, uniform_in: str, seed: Any, training: bool | None) -> Tensor:
     if not checks.training(training):
         return _leaky_kernel(x, slope=_inference_slope(lower, upper, uniform_in), training=training)
-    draw = noise.seeded_draw(seed, owner="rrelu")
+    draw = keys.seeded_draw(seed, owner="rrelu")
     return _kernel(x, draw, lower=lower, upper=upper, uniform_in=uniform_in, training=training)
 
 
@@ -213,7 +213,7 @@ class RReLU(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         tensors.floating(inputs, owner="RReLU")
-        return _applied(inputs, self.lower, self.upper, self.uniform_in, self.seed_generator, noise.draws(training))
+        return _applied(inputs, self.lower, self.upper, self.uniform_in, self.seed_generator, keys.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
@@ -222,10 +222,10 @@ class RReLU(keras.layers.Layer):
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        noise.save_state(self.seed_generator, store)
+        keys.save_state(self.seed_generator, store)
 
     def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(noise.load_state(self.seed_generator, store))
+        super().load_own_variables(keys.load_state(self.seed_generator, store))
 
     def get_config(self) -> dict:
         return {

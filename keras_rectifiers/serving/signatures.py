@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_rectifiers import noise
+from keras_rectifiers import keys
 from keras_rectifiers.serving import probes
 from keras_rectifiers.serving.probes import Arrays
 from keras_rectifiers.serving.reasons import reason
@@ -116,7 +116,7 @@ def sample(model: keras.Model, served: Signature, output: str | None) -> Signatu
 
     def draw(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         *inputs, seed = values
-        with noise.drawn_from(seed) as draws:
+        with keys.drawn_from(seed) as draws:
             outputs = named(model(_arranged(model, inputs), training=False), model, output)
         if not draws:
             raise ValueError(
