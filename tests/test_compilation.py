@@ -67,7 +67,7 @@ def gradient_of(name: str, x: tuple) -> object:
 
 @pytest.fixture
 def programs() -> Iterator[dict]:
-    """Give each kernel's forward and backward program, all compiled in the test."""
+    """Give each kernel's programs, all compiled in the test: one forward, one backward."""
     for kernel in KERNELS.values():
         kernel.forget()
     with compiled():
@@ -79,8 +79,8 @@ def test_forward_and_backward_have_an_optimized_program(name, programs):
     import tensorflow as tf
 
     assert gradient_of(name, inputs(name, 4)).shape == (4, 6)
-    (pair,) = programs[name].values()
-    for concrete in pair:
+    assert len(programs[name]) == 2
+    for concrete in programs[name].values():
         arguments = tf.nest.map_structure(
             lambda spec: tf.zeros([4 if size is None else size for size in spec.shape], spec.dtype),
             concrete.structured_input_signature[0],
@@ -95,7 +95,19 @@ def test_forward_and_backward_have_an_optimized_program(name, programs):
 def test_one_pair_of_programs_serves_every_batch_size(name, programs):
     for batch in (3, 1, 8, 2, 5, 3, 8):
         assert gradient_of(name, inputs(name, batch)).shape == (batch, 6)
-    assert len(programs[name]) == 1
+    assert len(programs[name]) == 2
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", False), ("float64", False), ("float16", True)])
+def test_nrelu_draws_its_noise_again_only_where_the_output_has_too_few_digits(dtype, expected, programs):
+    x, draw = inputs("nrelu._kernel", 4)
+    gradient_of("nrelu._kernel", (keras.ops.cast(x, dtype), draw))
+    forward, backward = (
+        {operation.type for operation in program.graph.get_operations()}
+        for program in programs["nrelu._kernel"].values()
+    )
+    assert "BitwiseXor" in forward
+    assert ("BitwiseXor" in backward) is expected
 
 
 def test_a_constant_that_changes_makes_no_program(programs):

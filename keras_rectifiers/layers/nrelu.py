@@ -1,6 +1,7 @@
 """NReLU, the noisy rectified linear unit."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -33,11 +34,11 @@ def _fast_gradient(g: Tensor, x: Tensor, n: Tensor) -> tuple:
     return (g * ops.where(x + drawn > 0, 1.0 + 0.5 * drawn * (1.0 - variance), 0.0),)
 
 
-def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor) -> tuple:
+def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor, *_: dict) -> Tensor:
     # Where y > 0 the noise is y - x = n sqrt(sigmoid(x)), and its derivative half of that times sigmoid(-x): 0 from
     # 100 on, where the difference may be of infinities.
     drawn = ops.where(x < 100.0, y - x, 0.0)
-    return (ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0),)
+    return ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0)
 
 
 def _rectified_formula(x: Tensor) -> Tensor:
@@ -78,12 +79,42 @@ def _fast_mean_gradient(g: Tensor, x: Tensor) -> tuple:
     return (g * (below + density * 0.5 * deviation * (1.0 - ops.sigmoid(clipped))),)
 
 
-_kernel = Kernel(
+class _SampleKernel(Kernel):
+    """A kernel whose gradient on TensorFlow in full precision finds the noise in the output, without drawing it again.
+
+    The output costs no memory where the next layer keeps it too.
+    """
+
+    def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
+        import tensorflow as tf
+
+        x, draw = map(tf.convert_to_tensor, inputs)
+        # In half precision the difference of output and input has too few digits.
+        if x.dtype not in (tf.float32, tf.float64):
+            return super()._on_tensorflow((x, draw), constants)
+
+        @tf.custom_gradient
+        def of_input(y: Tensor, x: Tensor) -> tuple[Tensor, Callable]:
+            # The output as a function of the input once more, so that the gradient can be differentiated.
+            return y, lambda g: (None, self._from_output(g, of_input(y, x), x))
+
+        return of_input(self._output((x, draw), constants), x)
+
+    def _from_output(self, g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        spec = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+        program = self._tensorflow_program(_gradient_from_output, (spec, spec, spec), {})
+        derivative = program(tf.convert_to_tensor(g), y, x)
+        derivative.set_shape(x.shape)
+        return derivative
+
+
+_kernel = _SampleKernel(
     _formula,
     _fast_formula,
     _fast_gradient,
     variates=noise.normal,
-    from_output=_gradient_from_output,
     large=LARGE_FOR_NOISE,
     at_zero=math.nan,  # a sample
 )
