@@ -47,35 +47,17 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, output_shape=_doubled)
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
-    r"""Concatenated rectifier, the functional form of `CReLU`.
-
-    .. math::
-
-        \rho(x) = (\max(0, x), \max(0, -x))
+    """Concatenated rectifier: the functional form of `CReLU`, whose arguments and errors it has.
 
     It doubles the width, so `Activation(crelu)` would report a wrong shape: use the layer in models.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        axis: the axis along which the halves are joined, and which doubles.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
-
-    Raises:
-        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.crelu(np.array([[3.0, -2.0]], "float32"))
-    >>> [float(v) for v in y[0]]
-    [3.0, 0.0, 0.0, 2.0]
-
-    Reference: Shang, Sohn, Almeida and Lee 2016, definition 2.1.
     """
     x = tensors.converted(x, owner="crelu")
     axis = checks.integer("axis", axis)

@@ -94,39 +94,17 @@ def _checked_width(width: int | None, pieces: int, *, owner: str) -> None:
 def maxout(
     x: Tensor, pieces: int = 2, axis: int = -1, grouping: str = "contiguous", training: bool | None = None
 ) -> Tensor:
-    r"""Maximum over groups of units, the functional form of `Maxout`.
-
-    .. math::
-
-        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)}
-
-        h(x)_i = \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
+    """Maximum over groups of units: the functional form of `Maxout`, whose arguments and errors it has.
 
     It narrows its input, so `Activation(maxout)` would report a wrong shape: use the layer in models.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        pieces: K, how many entries of `axis` make a unit; at least 1.
-        axis: the axis that is divided; its size must be known and a multiple of `pieces`.
-        grouping: `"contiguous"` or `"interleaved"`.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the dtype of `x`, `pieces` times narrower along `axis`.
-
-    Raises:
-        ValueError: if an argument is none of the above or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.maxout(np.array([[1.0, 5.0, 4.0, 2.0]], "float32"), pieces=2)
-    >>> [float(v) for v in y[0]]
-    [5.0, 4.0]
-
-    Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
     """
     x = tensors.converted(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)

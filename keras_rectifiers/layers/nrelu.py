@@ -131,15 +131,10 @@ def nrelu(
     seed: int | keras.random.SeedGenerator | None = None,
     training: bool | None = None,
 ) -> Tensor:
-    r"""Noisy rectifier, the functional form of `NReLU`.
-
-    .. math::
-
-        f(x) = \max(0, x + n), \quad n \sim N(0, \operatorname{sigmoid}(x)) \text{ (the variance)}
+    """Noisy rectifier: the functional form of `NReLU`, whose arguments and errors it has.
 
     Args:
         x: float tensor of any shape.
-        inference: `"rectified"`, `"mean"` or `"sample"`: what is computed unless `training` is `True`.
         seed: an integer draws the same noise at every call, a `keras.random.SeedGenerator` new noise; needed
             wherever a sample is drawn.
         training: `True` draws a sample. Otherwise, and so in `Activation(nrelu)`, the rule of `inference` holds.
@@ -148,8 +143,7 @@ def nrelu(
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not one
-            floating-point tensor.
+        ValueError: if a sample is wanted without a seed.
 
     Example:
 
@@ -158,8 +152,6 @@ def nrelu(
     >>> y = activations.nrelu(np.array([-1.0, 0.0, 1.0], "float32"), inference="mean")
     >>> [round(float(v), 4) for v in y]
     [0.0053, 0.2821, 1.051]
-
-    Reference: Nair and Hinton 2010, section 2.
     """
     x = tensors.converted(x, owner="nrelu")
     inference = checks.choice("inference", inference, INFERENCES)

@@ -50,16 +50,12 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient)
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tensor:
-    r"""Rectifier with a given negative slope, the functional form of `PReLU`.
-
-    .. math::
-
-        f(x) = \max(0, x) + a \min(0, x)
+    """Rectifier with a given slope: the functional form of `PReLU`, in which the slope is a weight.
 
     Args:
         x: float tensor of any shape.
-        slope: a, a finite number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into
-            it, and are summed in float32 or wider.
+        slope: the slope below zero, a finite number or a float tensor that broadcasts against `x` to the shape of `x`;
+            gradients flow into it, and are summed in float32 or wider.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
@@ -74,11 +70,9 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
 
     >>> import numpy as np
     >>> from keras_rectifiers import activations
-    >>> y = activations.prelu(np.array([-2.0, 0.0, 3.0], "float32"), slope=0.25)
-    >>> [float(v) for v in y]
-    [-0.5, 0.0, 3.0]
-
-    Reference: He, Zhang, Ren and Sun 2015, equation 1.
+    >>> y = activations.prelu(np.array([[-2.0, -2.0]], "float32"), slope=[0.25, 0.5])
+    >>> [float(v) for v in y[0]]
+    [-0.5, -1.0]
     """
     x = tensors.converted(x, owner="prelu")
     if isinstance(slope, keras.Variable):

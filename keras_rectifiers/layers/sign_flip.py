@@ -35,33 +35,15 @@ _kernel = Kernel(_formula, _formula, _fast_gradient, exact=True, large=LARGE_BES
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
-    """Negate every second unit, the functional form of `SignFlip`.
-
-    .. math::
-
-        f(x)_i = (-1)^i x_i
+    """Negate every second unit: the functional form of `SignFlip`, whose arguments and errors it has.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        axis: the axis of the units.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the shape and dtype of `x`.
-
-    Raises:
-        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.sign_flip(np.array([1.0, 2.0, 3.0], "float32"))
-    >>> [float(v) for v in y]
-    [1.0, -2.0, 3.0]
-
-    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
     """
     x = tensors.converted(x, owner="sign_flip")
     axis = checks.integer("axis", axis)

@@ -34,33 +34,15 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = None) -> Tensor:
-    r"""Scaled softplus, the functional form of `ScaledSoftplus`.
-
-    .. math::
-
-        f(x) = \log(1 + e^{s x}) / s
+    """Scaled softplus: the functional form of `ScaledSoftplus`, whose arguments and errors it has.
 
     Args:
         x: float tensor of any shape.
-        sharpness: the factor s, above 0.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the shape and dtype of `x`.
-
-    Raises:
-        ValueError: if `sharpness` is in float32 not above 0 or not finite, or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.scaled_softplus(np.array([-1.0, 0.0, 1.0], "float32"), sharpness=2.0)
-    >>> [round(float(v), 4) for v in y]
-    [0.0635, 0.3466, 1.0635]
-
-    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
     """
     sharpness = checks.number("sharpness", sharpness, above=0.0)
     return _kernel(tensors.converted(x, owner="scaled_softplus"), sharpness=sharpness, training=training)
