@@ -1,4 +1,4 @@
-"""Floor 1: when a kernel runs compiled, and when as plain operations.
+"""When a kernel runs compiled, and when as plain operations.
 
 Plain operations run in inference and in exported graphs (TensorFlow Serving refuses functions that must be compiled
 unless it is started with a flag, and ONNX export writes an invalid file of them without saying so), on small tensors,
