@@ -46,10 +46,12 @@ def plain() -> Iterator[None]:
 
     Example:
 
-    >>> from keras_rectifiers import compilation
-    >>> with compilation.plain():
-    ...     compilation.compiles(training=True)
-    False
+    >>> import numpy as np
+    >>> from keras_rectifiers import ELU, plain
+    >>> with plain():
+    ...     y = ELU()(np.ones((2, 3), "float32"), training=True)
+    >>> tuple(y.shape)
+    (2, 3)
     """
     _open_plain.append(None)
     try:
