@@ -1,11 +1,10 @@
-"""Floor 1: what the layers refuse, in Keras's grammar: what was expected, then what was received."""
+"""Which arguments the units take; others are refused in Keras's grammar: what was expected, then what was received."""
 
-import functools
 import math
 import operator
 from collections.abc import Collection
 from decimal import Decimal
-from numbers import Number, Real
+from numbers import Real
 from typing import Any
 
 import keras
@@ -181,85 +180,13 @@ def initializer(name: str, value: Any, *, dtype: str = "float32") -> Any:
     return made
 
 
-def shape(value: Any, *, owner: str) -> tuple[int | None, ...]:
-    """Return the shape of one tensor as a tuple, refusing several shapes and none."""
-    try:
-        return tuple(None if size is None else operator.index(size) for size in value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{owner} expected one tensor. Received: input_shape={_shown(value)}") from None
-
-
-def rank(x: Any, *, owner: str) -> int | None:
-    """Return the rank of an input, None where a TensorFlow graph does not know it, refusing what is no tensor."""
-    if not hasattr(x, "shape"):
-        raise ValueError(f"{owner} expected one tensor. Received: {_shown(x)}")
-    return x.shape.rank if hasattr(x.shape, "rank") else len(x.shape)
-
-
-def axis(value: int, rank: int | None, *, owner: str, batch: bool = True) -> int:
-    """Return the axis counted from the front, refusing one out of range, and the batch axis where `batch` says so."""
-    if rank is None:
-        raise ValueError(
-            f"{owner} expected an input of known rank. Received: axis={value} for an input of unknown rank"
-        )
-    if not -rank <= value < rank:
-        raise ValueError(
-            f"{owner} expected an axis in [{-rank}, {rank}) for an input of rank {rank}. Received: axis={value}"
-        )
-    positive = value % rank
-    if batch and positive == 0:
-        raise ValueError(
-            f"{owner} expected an axis other than the batch axis 0. Received: axis={value} for an input of rank {rank}"
-        )
-    return positive
-
-
-def floating(x: Any, *, owner: str) -> None:
-    """Refuse an input that does not hold floating-point numbers."""
-    if not hasattr(x, "dtype"):
-        raise ValueError(f"{owner} expected one tensor. Received: {_shown(x)}")
-    if not _is_floating(x.dtype):
-        dtype = keras.backend.standardize_dtype(x.dtype)
-        raise ValueError(f"{owner} expected a floating-point input; cast it first. Received: dtype={dtype}")
-
-
-@functools.cache
-def _is_floating(dtype: Any) -> bool:
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype))
-
-
-def tensor(x: Any, *, owner: str) -> Any:
-    """Return `x` as a floating-point tensor, refusing symbolic and integer inputs."""
-    if isinstance(x, keras.KerasTensor):
-        raise ValueError(
-            f"`{owner}` expected a tensor of numbers; in a functional model use the layer, or "
-            f"`keras.layers.Activation({owner})` where the width does not change. Received: {x}"
-        )
-    if isinstance(x, keras.Variable):
-        x = x.value
-    if not hasattr(x, "dtype") and not _is_of_numbers(x):
-        raise ValueError(f"`{owner}` expected one tensor of numbers. Received: {_shown(x)}")
-    try:
-        x = keras.ops.convert_to_tensor(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{owner}` expected one tensor of numbers. Received: {_shown(x)}") from None
-    floating(x, owner=f"`{owner}`")
-    return x
-
-
-def _is_of_numbers(x: Any) -> bool:
-    # A list of tensors would be stacked into another shape than was promised.
-    if isinstance(x, list | tuple):
-        return all(isinstance(entry, Number) for entry in keras.tree.flatten(x))
-    return isinstance(x, Number) or hasattr(x, "__array__")
-
-
 def refusal(name: str, wanted: str, value: Any) -> ValueError:
     """Return the error that says what an argument must be and what it was."""
-    return ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={_shown(value)}")
+    return ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={shown(value)}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as one line of at most about 200 characters."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # for one, integers of more than 4,300 digits have no text

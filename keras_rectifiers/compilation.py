@@ -1,4 +1,4 @@
-"""Floor 1: when a kernel runs compiled, and when as plain operations.
+"""When a kernel runs compiled, and when as plain operations.
 
 Plain operations run in inference and in exported graphs (TensorFlow Serving refuses functions that must be compiled
 unless it is started with a flag, and ONNX export writes an invalid file of them without saying so), on small tensors,
@@ -46,10 +46,12 @@ def plain() -> Iterator[None]:
 
     Example:
 
-    >>> from keras_rectifiers import compilation
-    >>> with compilation.plain():
-    ...     compilation.compiles(training=True)
-    False
+    >>> import numpy as np
+    >>> from keras_rectifiers import ELU, plain
+    >>> with plain():
+    ...     y = ELU()(np.ones((2, 3), "float32"), training=True)
+    >>> tuple(y.shape)
+    (2, 3)
     """
     _open_plain.append(None)
     try:

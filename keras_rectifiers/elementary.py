@@ -1,4 +1,4 @@
-"""Floor 1: elementary functions in float32 for XLA, whose own are slower on processors.
+"""Elementary functions in float32 for XLA, whose own are slower on processors.
 
 Each takes its argument apart as bits, by which powers of two cost nothing, and leaves a short polynomial: a minimax
 fit. None divides or takes a root, so a compiler that sees both passes computes them again rather than keep them in

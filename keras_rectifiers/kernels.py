@@ -1,4 +1,4 @@
-"""Floor 2: what a unit computes, as plain operations and compiled with a gradient of its own."""
+"""What a unit computes, as plain operations and compiled with a gradient of its own."""
 
 import functools
 import threading
@@ -9,17 +9,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import compilation
+from keras_rectifiers import compilation, keys
 from keras_rectifiers.compilation import Shape, Tensor, wide
-
-Pair = tuple[Callable, Callable]
 
 
 class Kernel:
     """A formula in plain operations, and a formula with its gradient to compile.
 
     Half precision is widened to float32 inside a kernel and the results narrowed again, so each value is rounded once.
-    The compiled backward pass keeps the inputs and, with `from_output`, the output: nothing else.
+    The compiled backward pass keeps the inputs and nothing else.
 
     Args:
         formula: `formula(*inputs, **constants) -> output`, in operations of `keras.ops` whose derivatives, as each
@@ -29,10 +27,8 @@ class Kernel:
             `upstream`.
         output_shape: `output_shape(shape_of_first_input, **constants) -> shape`; the same shape when left out.
         exact: the formulas only select and negate, so that half precision needs no widening.
-        draw: `draw(shape, key, dtype) -> variates`: the kernel is called with a key as its last input, and the formulas
-            are given variates of the first input's shape instead, drawn again in the backward pass.
-        from_output: `from_output(upstream, output, *inputs, **constants)`: the gradient on TensorFlow in full
-            precision, without the variates. It costs no memory where the next layer keeps that output too.
+        variates: `variates(shape, key, dtype)`: the kernel is called with a draw as its last input, and the formulas
+            are given the draw's variates of the first input's shape instead, made again in the backward pass.
         large: the elements from which on compiling pays, fewer where the plain operations are many.
         at_zero: the value at 0 of a formula that takes each element by itself, by which ragged tensors are mapped, and
             sparse ones if it is 0.
@@ -48,8 +44,7 @@ class Kernel:
         *,
         output_shape: Callable[..., Shape] | None = None,
         exact: bool = False,
-        draw: Callable[..., Tensor] | None = None,
-        from_output: Callable[..., tuple] | None = None,
+        variates: Callable[..., Tensor] | None = None,
         large: int = compilation.LARGE,
         at_zero: float | None = None,
     ) -> None:
@@ -58,8 +53,7 @@ class Kernel:
         self.fast_gradient = fast_gradient
         self.output_shape = output_shape or (lambda shape, **constants: shape)
         self.exact = exact
-        self.draw = draw
-        self.from_output = from_output
+        self.variates = variates
         self.large = large
         self.at_zero = at_zero
         self._programs: dict[tuple, Any] = {}
@@ -73,9 +67,9 @@ class Kernel:
             return self._on_jax((x, *others), constants)
         if compiles and compilation.pays(x, self.large):
             return self._on_tensorflow((x, *others), constants)
-        if self.draw is None:
+        if self.variates is None:
             return self._plain(x, *others, **constants)
-        variates = drawn(self.draw, x, others[-1], compiles)
+        variates = keys.variates_like(x, others[-1], self.variates, compiles)
         return self._plain(x, *others[:-1], variates, **constants)
 
     def _of_values(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -127,10 +121,10 @@ class Kernel:
             output = value(inputs, numbers)
 
             def pullback(g: Tensor) -> tuple:
-                return self._gradient(self.fast_gradient, (g,), inputs, numbers, structure)
+                return self._gradient(g, inputs, numbers, structure)
 
             # What the gradient does to an upstream gradient, transposed, is what the formula does to a tangent.
-            moved = moved[: len(inputs) - (self.draw is not None)]
+            moved = moved[: len(inputs) - (self.variates is not None)]
             return output, jax.linear_transpose(pullback, output)(tuple(moved))[0]
 
         return jax.jit(value)
@@ -138,56 +132,50 @@ class Kernel:
     def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
         import tensorflow as tf
 
+        @tf.custom_gradient
+        def differentiable(*inputs: Tensor) -> tuple[Tensor, Callable]:
+            return self._output(inputs, constants), lambda g: self._derivatives(g, inputs, constants)
+
         # Custom gradients refuse variables.
-        inputs = tuple(map(tf.convert_to_tensor, inputs))
-        keeps = self.from_output is not None and _is_full(inputs[0].dtype)
-        # One program for every batch size.
-        specs = tuple(tf.TensorSpec((None, *x.shape[1:]) if n == 0 else x.shape, x.dtype) for n, x in enumerate(inputs))
-        make = functools.partial(self._tensorflow_programs, specs, keeps)
-        (forward, backward), numbers = self.programs(specs, make, constants)
+        return differentiable(*map(tf.convert_to_tensor, inputs))
 
-        def gradients(g: Tensor, kept: tuple, arguments: tuple) -> tuple:
-            # What arrives from a gather is a set of slices.
-            g = tf.convert_to_tensor(g)
-            found = backward((g, *(known(*kept, *arguments) for _ in kept)), arguments, numbers)
-            for derivative, argument in zip(found, arguments, strict=False):
-                derivative.set_shape(argument.shape)
-            return (*found, *(None,) * (len(arguments) - len(found)))
-
-        @tf.custom_gradient
-        def differentiable(*arguments: Tensor) -> tuple[Tensor, Callable]:
-            # The tape goes on recording in here, and a compiled program that it watches returns all its intermediates.
-            output = forward(tuple(map(tf.stop_gradient, arguments)), numbers)
-            # A program for any batch size forgets what is known of it.
-            output.set_shape(self.output_shape(tuple(arguments[0].shape), **constants))
-            kept = (output,) if keeps else ()
-            return output, lambda g: gradients(g, kept, arguments)
-
-        # The output as a function of the inputs once more, so that a gradient made from it can be differentiated.
-        @tf.custom_gradient
-        def known(output: Tensor, *arguments: Tensor) -> tuple[Tensor, Callable]:
-            return output, lambda g: (None, *gradients(g, (output,), arguments))
-
-        return differentiable(*inputs)
-
-    def _tensorflow_programs(self, specs: tuple, keeps: bool, numbers: dict, structure: dict) -> Pair:
+    def _output(self, inputs: tuple, constants: dict) -> Tensor:
         import tensorflow as tf
 
-        def forward(inputs: tuple, numbers: dict) -> Tensor:
-            return self._value(inputs, numbers, structure)
+        # A tape goes on recording in a custom gradient, and a compiled program that it watches returns all its
+        # intermediates.
+        inputs = tuple(map(tf.stop_gradient, inputs))
+        output = self._tensorflow_program(self._value, (_specs(inputs),), constants)(inputs)
+        # A program for any batch size forgets what is known of it.
+        output.set_shape(self.output_shape(tuple(inputs[0].shape), **constants))
+        return output
 
-        def backward(upstream: tuple, inputs: tuple, numbers: dict) -> tuple:
-            gradient = self.from_output if keeps else self.fast_gradient
-            return self._gradient(gradient, upstream, inputs, numbers, structure)
+    def _derivatives(self, g: Tensor, inputs: tuple, constants: dict) -> tuple:
+        import tensorflow as tf
 
-        of_numbers = {name: tf.TensorSpec((), tf.float64) for name in numbers}
-        output = tf.TensorSpec(self.output_shape(tuple(specs[0].shape), **structure), specs[0].dtype)
-        halves = ((forward, (specs, of_numbers)), (backward, ((output,) * (1 + keeps), specs, of_numbers)))
-        # Traced here and now: of calls by several threads TensorFlow would count each as a retracing, and warn.
-        return tuple(
-            tf.function(half, jit_compile=True, autograph=False).get_concrete_function(*arguments)
-            for half, arguments in halves
-        )
+        specs = _specs(inputs)
+        output = tf.TensorSpec(self.output_shape(tuple(specs[0].shape), **constants), specs[0].dtype)
+        # What arrives from a gather is a set of slices.
+        g = tf.convert_to_tensor(g)
+        found = self._tensorflow_program(self._gradient, (output, specs), constants)(g, inputs)
+        for derivative, x in zip(found, inputs, strict=False):
+            derivative.set_shape(x.shape)
+        return (*found, *(None,) * (len(inputs) - len(found)))
+
+    def _tensorflow_program(self, function: Callable, specs: tuple, constants: dict) -> Callable[..., Any]:
+        """Return a function of tensors: `function(*tensors, numbers, structure)`, compiled."""
+        import tensorflow as tf
+
+        def make(numbers: dict, structure: dict) -> Callable:
+            def run(tensors: tuple, numbers: dict) -> Any:
+                return function(*tensors, numbers, structure)
+
+            of_numbers = {name: tf.TensorSpec((), tf.float64) for name in numbers}
+            # Traced here and now: of calls by several threads TensorFlow would count each as a retracing, and warn.
+            return tf.function(run, jit_compile=True, autograph=False).get_concrete_function(specs, of_numbers)
+
+        program, numbers = self.programs((function, specs), make, constants)
+        return lambda *tensors: program(tensors, numbers)
 
     def _value(self, inputs: tuple, numbers: dict, structure: dict) -> Tensor:
         """Return the fast formula's output in the first input's dtype."""
@@ -195,19 +183,18 @@ class Kernel:
         numbers = _cast_all(numbers, operands[0].dtype)
         return _cast(self.fast_formula(*operands, **numbers, **structure), inputs[0].dtype)
 
-    def _gradient(self, gradient: Any, upstream: tuple, inputs: tuple, numbers: dict, structure: dict) -> tuple:
-        """Return the derivatives by the inputs, without the key, each in its input's dtype."""
-        operands = inputs[:-1] if gradient is self.from_output else self._with_variates(inputs)
-        operands = self._widened((*upstream, *operands))
+    def _gradient(self, g: Tensor, inputs: tuple, numbers: dict, structure: dict) -> tuple:
+        """Return the derivatives by the inputs, without the draw, each in its input's dtype."""
+        operands = self._widened((g, *self._with_variates(inputs)))
         numbers = _cast_all(numbers, operands[0].dtype)
-        found = gradient(*operands, **numbers, **structure)
+        found = self.fast_gradient(*operands, **numbers, **structure)
         return tuple(_cast(derivative, x.dtype) for derivative, x in zip(found, inputs, strict=False))
 
     def _with_variates(self, inputs: tuple) -> tuple:
-        if self.draw is None:
+        if self.variates is None:
             return inputs
-        *others, key = inputs
-        return *others, self.draw(ops.shape(others[0]), key, wide(others[0].dtype))
+        *others, draw = inputs
+        return *others, self.variates(ops.shape(others[0]), keys.mixed(draw), wide(others[0].dtype))
 
     def _widened(self, values: tuple) -> tuple:
         if self.exact:
@@ -216,39 +203,11 @@ class Kernel:
         return tuple(_cast(value, dtype) for value in values)
 
 
-def drawn(draw: Callable, x: Tensor, key: Tensor, compiles: bool) -> Tensor:
-    """Return variates of the shape of x."""
-    dtype = wide(x.dtype)
-    if keras.backend.backend() != "tensorflow":
-        return draw(ops.shape(x), key, dtype)
+def _specs(inputs: tuple) -> tuple:
+    """Return the specifications by which one program serves every batch size."""
     import tensorflow as tf
 
-    # Counted through all axes, so that an unknown rank will do.
-    if not compiles:
-        return tf.reshape(draw((tf.size(x),), key, dtype), tf.shape(x))
-    variates = _variates(draw, dtype)(tf.shape(x), key)
-    variates.set_shape(x.shape)
-    return variates
-
-
-@functools.cache
-def _variates(draw: Callable, dtype: str) -> Callable:
-    """Return a function of a shape and a key that draws by one program for all sizes up to the next power of two."""
-    import tensorflow as tf
-
-    def draw_flat(size: Tensor, key: Tensor) -> Tensor:
-        return draw((size,), key, dtype)
-
-    program = tf.function(draw_flat, jit_compile=True, autograph=False)
-
-    def variates(shape: Tensor, key: Tensor) -> Tensor:
-        size = tf.reduce_prod(shape)
-        room = tf.bitwise.left_shift(1, tf.reduce_sum(tf.cast(size > [2**n for n in range(31)], "int32")))
-        return tf.reshape(program(room, key)[:size], shape)
-
-    # Eagerly each of its dozens of operations would take as long as the function.
-    specs = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((3,), tf.int32)
-    return tf.function(variates, autograph=False).get_concrete_function(*specs)
+    return tuple(tf.TensorSpec((None, *x.shape[1:]) if n == 0 else x.shape, x.dtype) for n, x in enumerate(inputs))
 
 
 @functools.cache

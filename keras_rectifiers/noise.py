@@ -1,9 +1,7 @@
-"""Floor 2: counter-based random numbers, the same bits on every backend, eager or compiled.
+"""Counter-based random numbers, the same bits on every backend, eager or compiled.
 
 A word is an integer hash of (element index, key). Nothing need be stored between the forward and the backward pass: the
-same key gives the same words again. A key is two int32 words, mixed from (seed, call number, replica number), so that
-neighbouring seeds and successive calls give unrelated streams. Kernels take the three numbers, a *draw*, and mix them
-where they are compiled.
+same key gives the same words again. A key is two int32 words, which `keys` makes.
 
 Every step is int32: PyTorch has no uint32 arithmetic, and multiplication that wraps and shifts that are masked give
 the same bits on all three backends. Variates are computed in float32; uniforms carry 24 bits. Words, uniforms and
@@ -11,24 +9,17 @@ Bernoulli draws are equal everywhere; compilers contract multiply-adds, so norma
 outputs within 4.
 """
 
-import contextlib
 import functools
 import math
 import operator
-import threading
-from collections.abc import Iterator
-from typing import Any
 
-import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary
+from keras_rectifiers import elementary
 from keras_rectifiers.compilation import Tensor, wide
 
 # The multipliers of Wellons's three-round 32-bit mixer "triple32" (hash-prospector, 2018), as signed integers.
 _MULTIPLIERS = (0xED5AD4BB - 2**32, 0xAC4C1B51 - 2**32, 0x31848BAB)
-# Two lanes of a key start from different words: the fractional bits of the square roots of 2 and 3.
-_LANES = (0x6A09E667, 0xBB67AE85 - 2**32)
 
 
 def _int32(value: int) -> Tensor:
@@ -44,7 +35,7 @@ def _fold(x: Tensor, bits: int) -> Tensor:
     return ops.bitwise_xor(x, _shifted(x, bits))
 
 
-def _mix(x: Tensor, injected: Tensor | None = None) -> Tensor:
+def mix(x: Tensor, injected: Tensor | None = None) -> Tensor:
     """Mix 32 bits in three rounds of multiply and fold; `injected` enters after the first."""
     first, second, third = _MULTIPLIERS
     x = _fold(ops.multiply(_fold(x, 17), _int32(first)), 11)
@@ -54,86 +45,13 @@ def _mix(x: Tensor, injected: Tensor | None = None) -> Tensor:
     return _fold(ops.multiply(x, _int32(third)), 14)
 
 
-def make_key(seed: Any, call: Any = 0, replica: Any = 0) -> Tensor:
-    """Mix a seed, the number of the call and the number of the replica into a key: two int32 words."""
-    return mixed([ops.cast(part, "int32") for part in (seed, call, replica)])
-
-
-def mixed(parts: Any) -> Tensor:
-    """Mix the three numbers of a draw into a key."""
-    lanes = ops.convert_to_tensor(_LANES, dtype="int32")
-    return functools.reduce(lambda key, part: _mix(key + part), [parts[n] for n in range(3)], lanes)
-
-
-# Of each thread: the seed of the `drawn_from` that is open, and an entry for each key that was taken.
-_given = threading.local()
-
-
-@contextlib.contextmanager
-def drawn_from(seed: Tensor) -> Iterator[list[None]]:
-    """Let the layers that draw noise in training draw it in this context always, from the two int32 words of `seed`.
-
-    The context gives a list that grows by an entry a draw. Each layer's draw has a key of its own.
-    """
-    outer = getattr(_given, "open", None)
-    _given.open = seed, []
-    try:
-        yield _given.open[1]
-    finally:
-        _given.open = outer
-
-
-def draws(training: bool | None) -> bool | None:
-    """Return the `training` that a layer which draws noise acts by: True wherever `drawn_from` is open."""
-    return True if getattr(_given, "open", None) else training
-
-
-def next_draw(seed: int | keras.random.SeedGenerator) -> Tensor:
-    """Return (seed, call, replica) as int32: of a seed generator the next call, of an integer the same each time."""
-    if getattr(_given, "open", None):
-        given, taken = _given.open
-        taken.append(None)
-        return _beside(given, len(taken))
-    if not isinstance(seed, keras.random.SeedGenerator):
-        return ops.convert_to_tensor([seed, 0, 0], dtype="int32")
-    return _beside(ops.cast(seed.next(), "int32"), _replica())
-
-
-def _beside(two: Tensor, third: Any) -> Tensor:
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # Several times as fast eagerly.
-        return tf.concat([two, tf.reshape(tf.cast(third, tf.int32), (1,))], 0)
-    return ops.concatenate([two, ops.reshape(ops.cast(third, "int32"), (1,))])
-
-
-def seeded_draw(seed: Any, *, owner: str) -> Tensor:
-    """Take a draw from a functional form's `seed`, refusing what is neither an integer nor a generator."""
-    if seed is None:
-        raise ValueError(
-            f"`{owner}` expected `seed`, an integer or a keras.random.SeedGenerator, wherever it draws noise. "
-            "Received: seed=None"
-        )
-    return next_draw(seed if isinstance(seed, keras.random.SeedGenerator) else checks.seed(seed))
-
-
-def _replica() -> Any:
-    if keras.backend.backend() != "tensorflow":
-        return 0
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    return 0 if context is None else context.replica_id_in_sync_group
-
-
 def words(shape: tuple, key: Tensor) -> Tensor:
     """Return int32 words, each a hash of its element's index and the key: within one key no word repeats.
 
     Example:
 
-    >>> from keras_rectifiers import noise
-    >>> words = noise.words((3,), noise.make_key(seed=7))
+    >>> from keras_rectifiers import keys, noise
+    >>> words = noise.words((3,), keys.make_key(seed=7))
     >>> [int(word) for word in words]
     [136882514, -1937400300, 1373731964]
     """
@@ -141,7 +59,7 @@ def words(shape: tuple, key: Tensor) -> Tensor:
     width = shape[-1] if shape else 1
     # Row by row: for an index that is counted through all axes XLA builds each vector from eight scalars.
     starts = ops.expand_dims(ops.arange(rows, dtype="int32") * width + key[0], 1)
-    return ops.reshape(_mix(starts + ops.arange(width, dtype="int32"), injected=key[1]), shape)
+    return ops.reshape(mix(starts + ops.arange(width, dtype="int32"), injected=key[1]), shape)
 
 
 def uniform(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
@@ -185,29 +103,3 @@ def normal(shape: tuple, key: Tensor, dtype: str = "float32") -> Tensor:
     log2 = elementary.log2_of_scaled((rest + 0.5) * (2.0**32 - rest), scale=62)
     numerator, denominator = (elementary.polynomial(coefficients, log2) for coefficients in _OF_LOG2)
     return ops.cast(x * numerator / denominator, wide(dtype))
-
-
-def drawn_uniform(shape: tuple, draw: Tensor, dtype: str) -> Tensor:
-    """Return the uniforms of a draw."""
-    return uniform(shape, mixed(draw), dtype)
-
-
-def drawn_normal(shape: tuple, draw: Tensor, dtype: str) -> Tensor:
-    """Return the standard normals of a draw."""
-    return normal(shape, mixed(draw), dtype)
-
-
-def save_state(generator: keras.random.SeedGenerator, store: Any) -> None:
-    """Write the generator's state into a weights store; Keras itself drops it."""
-    store["seed_state"] = ops.convert_to_numpy(generator.state)
-
-
-def load_state(generator: keras.random.SeedGenerator, store: Any) -> dict[str, Any]:
-    """Read the generator's state from a weights store, and return the store's other entries.
-
-    A store that has no state leaves the default one.
-    """
-    entries = {name: store[name] for name in store.keys()}  # noqa: SIM118 - Keras's store is no mapping
-    if "seed_state" in entries:
-        generator.state.assign(entries.pop("seed_state")[:])
-    return entries

@@ -24,8 +24,8 @@ def sigmoid(x: float) -> float:
 def elu(x: Array, alpha: float) -> tuple[Array, Array]:
     """Clevert et al. 2016, equation 15."""
     value = _elementwise(lambda t: t if t > 0 else alpha * math.expm1(t))
-    slope = _elementwise(lambda t: 1.0 if t > 0 else alpha * math.exp(t))
-    return value(x), slope(x)
+    derivative = _elementwise(lambda t: 1.0 if t > 0 else alpha * math.exp(t))
+    return value(x), derivative(x)
 
 
 def prelu(x: Array, slope: Array) -> tuple[Array, Array]:

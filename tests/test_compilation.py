@@ -14,7 +14,7 @@ import pytest
 
 import keras_rectifiers.layers
 from differentiation import compiled
-from keras_rectifiers import compilation, kernels, noise
+from keras_rectifiers import compilation, kernels, keys, noise
 from specimens import NAMES, SPECIMENS
 
 pytestmark = pytest.mark.tensorflow_only
@@ -67,7 +67,7 @@ def gradient_of(name: str, x: tuple) -> object:
 
 @pytest.fixture
 def programs() -> Iterator[dict]:
-    """Give each kernel's forward and backward program, all compiled in the test."""
+    """Give each kernel's programs, all compiled in the test: one forward, one backward."""
     for kernel in KERNELS.values():
         kernel.forget()
     with compiled():
@@ -79,8 +79,8 @@ def test_forward_and_backward_have_an_optimized_program(name, programs):
     import tensorflow as tf
 
     assert gradient_of(name, inputs(name, 4)).shape == (4, 6)
-    (pair,) = programs[name].values()
-    for concrete in pair:
+    assert len(programs[name]) == 2
+    for concrete in programs[name].values():
         arguments = tf.nest.map_structure(
             lambda spec: tf.zeros([4 if size is None else size for size in spec.shape], spec.dtype),
             concrete.structured_input_signature[0],
@@ -95,7 +95,19 @@ def test_forward_and_backward_have_an_optimized_program(name, programs):
 def test_one_pair_of_programs_serves_every_batch_size(name, programs):
     for batch in (3, 1, 8, 2, 5, 3, 8):
         assert gradient_of(name, inputs(name, batch)).shape == (batch, 6)
-    assert len(programs[name]) == 1
+    assert len(programs[name]) == 2
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", False), ("float64", False), ("float16", True)])
+def test_nrelu_draws_its_noise_again_only_where_the_output_has_too_few_digits(dtype, expected, programs):
+    x, draw = inputs("nrelu._kernel", 4)
+    gradient_of("nrelu._kernel", (keras.ops.cast(x, dtype), draw))
+    forward, backward = (
+        {operation.type for operation in program.graph.get_operations()}
+        for program in programs["nrelu._kernel"].values()
+    )
+    assert "BitwiseXor" in forward
+    assert ("BitwiseXor" in backward) is expected
 
 
 def test_a_constant_that_changes_makes_no_program(programs):
@@ -149,14 +161,14 @@ def test_noise_of_every_size_up_to_a_power_of_two_comes_from_one_program():
 
     asked = []
 
-    def draw(shape: tuple, key: object, dtype: str) -> object:
+    def uniform(shape: tuple, key: object, dtype: str) -> object:
         asked.append(shape)
-        return noise.drawn_uniform(shape, key, dtype)
+        return noise.uniform(shape, key, dtype)
 
-    key = tf.constant([1, 2, 0])
+    draw = tf.constant([1, 2, 0])
     for rows in range(1, 200, 7):
-        found = kernels.drawn(draw, tf.ones((rows, rows % 5 + 1)), key, True)
-        np.testing.assert_array_equal(found, noise.drawn_uniform(found.shape, key, "float32"))
+        found = keys.variates_like(tf.ones((rows, rows % 5 + 1)), draw, uniform, True)
+        np.testing.assert_array_equal(found, noise.uniform(found.shape, keys.mixed(draw)))
     assert len(asked) == 1
 
 
@@ -314,6 +326,6 @@ def test_what_needs_a_rank_says_so(function, message):
 def test_a_kernel_inside_a_compiled_step_gives_the_same_words():
     import tensorflow as tf
 
-    key = noise.make_key(3)
+    key = keys.make_key(3)
     compiled = tf.function(lambda: noise.words((1000,), key), jit_compile=True)()
     np.testing.assert_array_equal(compiled, noise.words((1000,), key))

@@ -2,19 +2,23 @@
 
 import doctest
 import importlib
+import inspect
 import os
 import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import keras
 import pytest
 
 import keras_rectifiers
 from keras_rectifiers import activations, serving
+from specimens import SPECIMENS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,14 +36,38 @@ def test_every_docstring_example_runs(module):
     assert failed == 0
 
 
-@pytest.mark.parametrize("name", [n for n in keras_rectifiers.__all__ if n != "activations"] + activations.__all__)
-def test_every_public_symbol_has_a_whole_docstring(name):
-    text = getattr(keras_rectifiers, name, None) or getattr(activations, name)
-    text = text.__doc__
-    assert ">>>" in text
-    if name != "plain":
-        for part in (".. math::", "Args:", "Raises:", "Reference: "):
-            assert part in text, part
+def documented(symbol: Any) -> set[str]:
+    """Return the names in the docstring's list of arguments."""
+    arguments = re.search(r"^    Args:\n(.*?)\n\n", symbol.__doc__, re.MULTILINE | re.DOTALL)[1]
+    return set(", ".join(re.findall(r"^        (\w+(?:, \w+)*): ", arguments, re.MULTILINE)).split(", "))
+
+
+def parameters(function: Callable) -> set[str]:
+    return set(inspect.signature(function).parameters) - {"self", "kwargs"}
+
+
+@pytest.mark.parametrize("layer", [specimen.layer for specimen in SPECIMENS], ids=lambda layer: layer.__name__)
+def test_every_layer_has_a_whole_docstring(layer):
+    for part in (".. math::", "Args:", "Raises:", ">>>", "Reference: "):
+        assert part in layer.__doc__, part
+    assert documented(layer) == parameters(layer.__init__)
+
+
+FUNCTIONAL = [(specimen.function, specimen.layer) for specimen in SPECIMENS if specimen.function]
+
+
+@pytest.mark.parametrize(("function", "layer"), FUNCTIONAL, ids=lambda symbol: symbol.__name__)
+def test_every_functional_form_names_its_layer_and_explains_the_arguments_that_are_its_own(function, layer):
+    assert f"the functional form of `{layer.__name__}`" in function.__doc__.splitlines()[0]
+    # An integer draws the same noise at every call of a function, and new noise at every call of a layer.
+    own = parameters(function) - parameters(layer.__init__) | parameters(function) & {"seed"}
+    assert documented(function) == own
+    if own != {"x", "training"}:
+        assert "Raises:" in function.__doc__
+
+
+def test_plain_has_an_example():
+    assert ">>>" in keras_rectifiers.plain.__doc__
 
 
 def test_every_public_symbol_is_in_the_reference():
@@ -74,16 +102,6 @@ def test_the_readmes_commands_exist():
     assert set(commands) == {"book", "test"}
     for command in commands:
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
-
-
-def test_the_mutations_of_the_contributors_guide_are_those_of_the_script():
-    import mutate
-
-    guide = (ROOT / "CONTRIBUTING.md").read_text()
-    rows = re.findall(r"^\| `(\w+)\.py` \| (.*?) \| `test_\w+` \|$", guide, re.MULTILINE)
-    assert rows == [(file, effect) for file, _, _, effect in mutate.MUTATIONS]
-    for file, old, _, effect in mutate.MUTATIONS:
-        assert old in mutate.path_of(file).read_text(), effect
 
 
 WITHOUT_TENSORFLOW = """

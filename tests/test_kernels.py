@@ -8,18 +8,18 @@ import pytest
 
 import reference
 from differentiation import central_differences, compiled, differentiated, to_numpy, value_and_gradients
-from keras_rectifiers import activations, noise, plain
+from keras_rectifiers import activations, keys, noise, plain
 
 SEED = 5
 
 
 def drawn_slopes(x: np.ndarray, lower: float, upper: float, uniform_in: str) -> np.ndarray:
-    u = to_numpy(noise.uniform(x.shape, noise.make_key(SEED)))
+    u = to_numpy(noise.uniform(x.shape, keys.make_key(SEED)))
     return lower + u * (upper - lower) if uniform_in == "slope" else 1 / (1 / upper + u * (1 / lower - 1 / upper))
 
 
 def drawn_noise(x: np.ndarray) -> np.ndarray:
-    return to_numpy(noise.normal(x.shape, noise.make_key(SEED)))
+    return to_numpy(noise.normal(x.shape, keys.make_key(SEED)))
 
 
 # name: (the function, its reference in float64: value and derivative)
@@ -93,12 +93,12 @@ def test_elementwise_values_and_gradients_are_the_references(name, path, dtype, 
     upstream = rng.normal(size=x.shape)
     with PATHS[path]():
         value, (gradient,) = value_and_gradients(function, [x], upstream)
-    expected, slope = oracle(x.astype("float64"))
+    expected, derivative = oracle(x.astype("float64"))
     # Two references are less exact than float64: nrelu's mean is differentiated by differences, and the noise of the
     # drawn one is computed in float32, where the kernel's own and a separate call may differ in the last digit.
     tolerance = max(tolerance, {"nrelu mean": 1e-9, "nrelu drawn": 2e-6}.get(name, 0.0))
     np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance / 10)
-    np.testing.assert_allclose(gradient, upstream * slope, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(gradient, upstream * derivative, rtol=tolerance, atol=tolerance)
 
 
 @path
@@ -144,7 +144,7 @@ def test_prelu_gradient_of_the_slope_is_the_papers_sum(shape, dtype, path, rng):
 
 @path
 @pytest.mark.parametrize(
-    ("name", "slope"),
+    ("name", "derivative"),
     [
         ("elu", 1.7),
         ("elu alpha=0", 0.0),
@@ -158,11 +158,11 @@ def test_prelu_gradient_of_the_slope_is_the_papers_sum(shape, dtype, path, rng):
     ],
 )
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_at_the_kink_the_derivative_is_the_negative_branchs(name, slope, zero, path):
+def test_at_the_kink_the_derivative_is_the_negative_branchs(name, derivative, zero, path):
     function, _ = ELEMENTWISE[name]
     with PATHS[path]():
         value, (gradient,) = value_and_gradients(function, [np.full((1, 4), zero, "float32")])
-    np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+    np.testing.assert_allclose(gradient, derivative, rtol=1e-6)
     if name != "scaled_softplus":
         np.testing.assert_array_equal(value, 0.0)
 
@@ -215,13 +215,13 @@ def test_subnormal_and_huge_inputs_give_finite_values_and_gradients(name, path):
     x = np.array([[-huge, -1e4, -88.0, -tiny, tiny, 88.0, 1e4, huge]], "float32")
     with PATHS[path]():
         value, (gradient,) = value_and_gradients(function, [x])
-    expected, slope = oracle(x.astype("float64"))
+    expected, derivative = oracle(x.astype("float64"))
     # TensorFlow and XLA flush subnormal numbers to zero, so there the gradient may be that of the kink.
     _, at_zero = oracle(np.zeros_like(x, "float64"))
     flushed = np.isclose(gradient, at_zero, rtol=2e-6) & (np.abs(x) < np.finfo("float32").tiny)
     np.testing.assert_allclose(value, expected, rtol=2e-6, atol=2e-7)
     if name != "nrelu mean":  # its reference cannot take differences at 1e38
-        np.testing.assert_allclose(np.where(flushed, slope, gradient), slope, rtol=2e-6, atol=2e-7)
+        np.testing.assert_allclose(np.where(flushed, derivative, gradient), derivative, rtol=2e-6, atol=2e-7)
     assert np.isfinite(gradient).all()
 
 
@@ -276,8 +276,8 @@ def test_half_precision_is_kept_and_rounds_once(name, path, dtype, ulp, rng):
         y = function(x)
         value, (gradient,) = value_and_gradients(function, [x])
     assert keras.backend.standardize_dtype(y.dtype) == dtype
-    expected, slope = oracle(to_numpy(x))
-    expected_gradient = slope(np.ones_like(expected)) if callable(slope) else slope
+    expected, of_input = oracle(to_numpy(x))
+    expected_gradient = of_input(np.ones_like(expected)) if callable(of_input) else of_input
     # Half an ulp of rounding, and a little for the float32 arithmetic before it.
     atol = 5e-7 if name == "nrelu mean" else 3e-7
     np.testing.assert_allclose(value, expected, rtol=0.51 * ulp, atol=atol)

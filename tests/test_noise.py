@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from differentiation import to_numpy
-from keras_rectifiers import noise
+from keras_rectifiers import keys, noise
 
 N = 1 << 18
 
 
 def words(seed: int = 1, call: int = 0, replica: int = 0, count: int = N) -> np.ndarray:
-    return np.asarray(noise.words((count,), noise.make_key(seed, call, replica))).view("uint32")
+    return np.asarray(noise.words((count,), keys.make_key(seed, call, replica))).view("uint32")
 
 
 def test_no_word_repeats_within_a_key():
@@ -42,9 +42,9 @@ NEIGHBOURS = {
 
 @pytest.mark.parametrize("kind", NEIGHBOURS)
 def test_neighbouring_keys_are_different(kind):
-    keys = {tuple(np.asarray(noise.make_key(*parts)).tolist()) for parts in NEIGHBOURS[kind]}
-    assert len(keys) == len(NEIGHBOURS[kind])
-    assert len({first for first, _ in keys}) == len({second for _, second in keys}) == len(keys)
+    found = {tuple(np.asarray(keys.make_key(*parts)).tolist()) for parts in NEIGHBOURS[kind]}
+    assert len(found) == len(NEIGHBOURS[kind])
+    assert len({first for first, _ in found}) == len({second for _, second in found}) == len(found)
 
 
 @pytest.mark.parametrize("kind", NEIGHBOURS)
@@ -71,7 +71,7 @@ def test_one_word_of_each_successive_call_is_uniform():
 
 
 def test_uniforms_are_uniform_multiples_of_two_to_the_minus_24():
-    u = to_numpy(noise.uniform((N,), noise.make_key(1)))
+    u = to_numpy(noise.uniform((N,), keys.make_key(1)))
     assert stats.kstest(u, "uniform").pvalue > 1e-3
     np.testing.assert_array_equal(u * 2**24 % 1, 0)
     assert 0 <= u.min() < 1e-4
@@ -84,11 +84,11 @@ def test_the_largest_word_gives_a_uniform_below_one():
     assert largest < 1
     assert np.float16(largest) == 1  # why a narrower type is never returned
     for dtype in ("float16", "bfloat16", "float32"):
-        assert "float32" in str(noise.uniform((2,), noise.make_key(1), dtype).dtype)
+        assert "float32" in str(noise.uniform((2,), keys.make_key(1), dtype).dtype)
 
 
 def test_normals_are_the_inverse_distribution_function_of_the_words():
-    key = noise.make_key(1)
+    key = keys.make_key(1)
     # The word's sign is the variate's, its other bits count steps of 2**-32 of probability from the middle.
     steps = np.asarray(noise.words((20_000,), key)).astype("float64") + 0.5
     expected = [NormalDist().inv_cdf(0.5 + step / 2**32) for step in steps]
@@ -100,7 +100,7 @@ EXTREME_WORDS = np.array([-(2**31), -(2**31) + 1, -(2**30), -2, -1, 0, 1, 2**30 
 
 def test_normals_of_the_extreme_words_are_finite_and_exact(monkeypatch):
     monkeypatch.setattr(noise, "words", lambda shape, key: keras.ops.convert_to_tensor(EXTREME_WORDS))
-    z = to_numpy(noise.normal(EXTREME_WORDS.shape, noise.make_key(0)))
+    z = to_numpy(noise.normal(EXTREME_WORDS.shape, keys.make_key(0)))
     expected = [NormalDist().inv_cdf(0.5 + (int(word) + 0.5) / 2**32) for word in EXTREME_WORDS]
     np.testing.assert_allclose(z, expected, rtol=1e-6)
     np.testing.assert_allclose(np.abs(z).max(), noise.LARGEST_NORMAL, rtol=1e-6)
@@ -108,7 +108,7 @@ def test_normals_of_the_extreme_words_are_finite_and_exact(monkeypatch):
 
 
 def test_normals_have_the_moments_and_the_tails_of_the_normal():
-    z = to_numpy(noise.normal((N,), noise.make_key(1)))
+    z = to_numpy(noise.normal((N,), keys.make_key(1)))
     assert stats.kstest(z, "norm").pvalue > 1e-3
     for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
         assert abs(np.mean(z**power) - moment) < 5 * np.sqrt(variance / N)
@@ -117,7 +117,7 @@ def test_normals_have_the_moments_and_the_tails_of_the_normal():
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_bernoulli_draws_have_their_probabilities(dtype):
     probabilities = np.array([0.0, 0.01, 0.3, 0.5, 0.99, 1.0], dtype)
-    draws = noise.bernoulli(np.broadcast_to(probabilities, (40_000, 6)), noise.make_key(1))
+    draws = noise.bernoulli(np.broadcast_to(probabilities, (40_000, 6)), keys.make_key(1))
     assert dtype in str(draws.dtype)
     draws = to_numpy(draws)
     assert set(np.unique(draws)) == {0.0, 1.0}
@@ -128,11 +128,11 @@ def test_bernoulli_draws_have_their_probabilities(dtype):
 
 def test_an_integer_seed_repeats_its_draw_and_a_generator_does_not():
     generator = keras.random.SeedGenerator(1)
-    first, second = (np.asarray(noise.next_draw(generator)) for _ in range(2))
+    first, second = (np.asarray(keys.next_draw(generator)) for _ in range(2))
     np.testing.assert_array_equal(first, [1, 0, 0])
     np.testing.assert_array_equal(second, [1, 1, 0])
-    np.testing.assert_array_equal(noise.mixed(noise.next_draw(generator)), noise.make_key(1, 2))
-    np.testing.assert_array_equal(noise.next_draw(1), noise.next_draw(1))
+    np.testing.assert_array_equal(keys.mixed(keys.next_draw(generator)), keys.make_key(1, 2))
+    np.testing.assert_array_equal(keys.next_draw(1), keys.next_draw(1))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])

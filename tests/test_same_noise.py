@@ -21,7 +21,7 @@ import sys
 import keras, numpy as np
 from keras import ops
 import keras_rectifiers as kr
-from keras_rectifiers import activations, noise
+from keras_rectifiers import activations, keys, noise
 
 backend = keras.backend.backend()
 if backend == "tensorflow":
@@ -37,10 +37,10 @@ shape = (40, 50)
 x = ops.convert_to_tensor(np.random.default_rng(0).normal(size=shape).astype("float32"))
 p = ops.sigmoid(0 * x) * np.linspace(0, 1, 50, dtype="float32")
 draws = {
-    "words": lambda: noise.words(shape, noise.make_key(2**31 - 1, 5)),
-    "uniform": lambda: noise.uniform(shape, noise.make_key(2**31 - 1, 5)),
-    "bernoulli": lambda: noise.bernoulli(p, noise.make_key(7)),
-    "normal": lambda: noise.normal(shape, noise.make_key(7)),
+    "words": lambda: noise.words(shape, keys.make_key(2**31 - 1, 5)),
+    "uniform": lambda: noise.uniform(shape, keys.make_key(2**31 - 1, 5)),
+    "bernoulli": lambda: noise.bernoulli(p, keys.make_key(7)),
+    "normal": lambda: noise.normal(shape, keys.make_key(7)),
     "rrelu": lambda: activations.rrelu(x, seed=9, training=True),
     "nrelu": lambda: activations.nrelu(x, seed=9, training=True),
 }

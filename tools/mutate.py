@@ -1,4 +1,4 @@
-"""Break the negative branch of each kernel in turn and show which test notices: the table in CONTRIBUTING.md.
+"""Break the negative branch of each kernel in turn, and more, and show which test notices.
 
 python tools/mutate.py
 """

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from keras_rectifiers import noise
+from keras_rectifiers import keys, noise
 
 SEED = 20101124
 CHUNK = 1 << 20
@@ -20,19 +20,19 @@ CHUNK = 1 << 20
 
 def one_key(start: int) -> jax.Array:
     # The index and the first word of the key enter as a sum, so a shifted key continues the stream.
-    key = noise.make_key(SEED).at[0].add(start * CHUNK)
+    key = keys.make_key(SEED).at[0].add(start * CHUNK)
     return noise.words((CHUNK,), key)
 
 
 def interleaved(start: int) -> jax.Array:
-    keys = jax.vmap(lambda call: noise.make_key(SEED, call))(np.arange(1000, dtype="int32"))
-    keys = keys.at[:, 0].add(start * 1024)
-    return jax.vmap(lambda key: noise.words((1024,), key), out_axes=1)(keys)
+    of_calls = jax.vmap(lambda call: keys.make_key(SEED, call))(np.arange(1000, dtype="int32"))
+    of_calls = of_calls.at[:, 0].add(start * 1024)
+    return jax.vmap(lambda key: noise.words((1024,), key), out_axes=1)(of_calls)
 
 
 def successive(start: int) -> jax.Array:
     calls = jax.numpy.arange(CHUNK, dtype="int32") + start * CHUNK
-    return jax.vmap(lambda call: noise.words((1,), noise.make_key(SEED, call)))(calls)
+    return jax.vmap(lambda call: noise.words((1,), keys.make_key(SEED, call)))(calls)
 
 
 def chunks(stream: Callable[[int], jax.Array]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Floor 2: the units. One file a unit: its formula, its kernel with gradient, its functional form, its Keras layer."""
+"""The units. One file a unit: its formula, its kernel with gradient, its functional form, its Keras layer."""
 
 from keras_rectifiers.layers.crelu import CReLU
 from keras_rectifiers.layers.elu import ELU

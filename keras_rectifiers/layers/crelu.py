@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import Shape, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -47,41 +47,23 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, output_shape=_doubled)
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
-    r"""Concatenated rectifier, the functional form of `CReLU`.
-
-    .. math::
-
-        \rho(x) = (\max(0, x), \max(0, -x))
+    """Concatenated rectifier: the functional form of `CReLU`, whose arguments and errors it has.
 
     It doubles the width, so `Activation(crelu)` would report a wrong shape: use the layer in models.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        axis: the axis along which the halves are joined, and which doubles.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
-
-    Raises:
-        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.crelu(np.array([[3.0, -2.0]], "float32"))
-    >>> [float(v) for v in y[0]]
-    [3.0, 0.0, 0.0, 2.0]
-
-    Reference: Shang, Sohn, Almeida and Lee 2016, definition 2.1.
     """
-    x = checks.tensor(x, owner="crelu")
+    x = tensors.converted(x, owner="crelu")
     axis = checks.integer("axis", axis)
     # Of an unknown rank only the last axis is known.
-    if axis != -1 or checks.rank(x, owner="`crelu`") is not None:
-        axis = checks.axis(axis, checks.rank(x, owner="`crelu`"), owner="`crelu`", batch=False)
+    if axis != -1 or tensors.rank(x, owner="`crelu`") is not None:
+        axis = tensors.axis(axis, tensors.rank(x, owner="`crelu`"), owner="`crelu`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -127,23 +109,21 @@ class CReLU(keras.layers.Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="CReLU")
-        axis = checks.axis(self.axis, checks.rank(inputs, owner="CReLU"), owner="CReLU")
+        tensors.floating(inputs, owner="CReLU")
+        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="CReLU"), owner="CReLU")
         return _kernel(inputs, axis=axis, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        axis = checks.axis(self.axis, len(inputs.shape), owner="CReLU")
+        axis = tensors.axis(self.axis, len(inputs.shape), owner="CReLU")
         if previous_mask is None or axis >= len(previous_mask.shape):
             return previous_mask
         return ops.concatenate([previous_mask, previous_mask], axis=axis)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        shape = checks.shape(input_shape, owner="CReLU")
-        return _doubled(shape, axis=checks.axis(self.axis, len(shape), owner="CReLU"))
+        shape = tensors.shape(input_shape, owner="CReLU")
+        return _doubled(shape, axis=tensors.axis(self.axis, len(shape), owner="CReLU"))
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis": self.axis}

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary
+from keras_rectifiers import checks, elementary, tensors
 from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -52,36 +52,18 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def elu(x: Tensor, alpha: float = 1.0, training: bool | None = None) -> Tensor:
-    r"""Exponential linear unit, the functional form of `ELU`.
-
-    .. math::
-
-        f(x) = x \text{ if } x > 0, \text{ else } \alpha (e^x - 1)
+    """Exponential linear unit: the functional form of `ELU`, whose arguments and errors it has.
 
     Args:
         x: float tensor of any shape.
-        alpha: minus the value reached at minus infinity, not negative.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the shape and dtype of `x`.
-
-    Raises:
-        ValueError: if `alpha` is negative or not finite in float32, or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.elu(np.array([-1.0, 0.0, 2.0], "float32"))
-    >>> [round(float(v), 4) for v in y]
-    [-0.6321, 0.0, 2.0]
-
-    Reference: Clevert, Unterthiner and Hochreiter 2016, equation 15.
     """
     alpha = checks.number("alpha", alpha, least=0.0)
-    return _kernel(checks.tensor(x, owner="elu"), alpha=alpha, training=training)
+    return _kernel(tensors.converted(x, owner="elu"), alpha=alpha, training=training)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -122,15 +104,13 @@ class ELU(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="ELU")
+        tensors.floating(inputs, owner="ELU")
         return _kernel(inputs, alpha=self.alpha, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "alpha": self.alpha}

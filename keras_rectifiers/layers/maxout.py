@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import Shape, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -66,12 +66,12 @@ def _larger(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def _in_blocks(g: Tensor, split: Tensor, largest: Tensor, pieces: int, axis: int) -> Tensor:
     free = ops.ones_like(largest, dtype="bool")
-    slopes = []
+    gradients = []
     for k in range(pieces):
         first = ops.logical_and(free, _piece(split, k, axis) == largest)
         free = ops.logical_and(free, ops.logical_not(first))
-        slopes.append(ops.where(first, g, 0.0))
-    return ops.concatenate(slopes, axis=axis)
+        gradients.append(ops.where(first, g, 0.0))
+    return ops.concatenate(gradients, axis=axis)
 
 
 def _reduced(shape: Shape, *, pieces: int, axis: int, grouping: str) -> Shape:
@@ -94,43 +94,21 @@ def _checked_width(width: int | None, pieces: int, *, owner: str) -> None:
 def maxout(
     x: Tensor, pieces: int = 2, axis: int = -1, grouping: str = "contiguous", training: bool | None = None
 ) -> Tensor:
-    r"""Maximum over groups of units, the functional form of `Maxout`.
-
-    .. math::
-
-        h(x)_i = \max_{k < K} x_{iK + k} \text{ (contiguous)}
-
-        h(x)_i = \max_{k < K} x_{kM + i} \text{ (interleaved)}, \qquad i < M
+    """Maximum over groups of units: the functional form of `Maxout`, whose arguments and errors it has.
 
     It narrows its input, so `Activation(maxout)` would report a wrong shape: use the layer in models.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        pieces: K, how many entries of `axis` make a unit; at least 1.
-        axis: the axis that is divided; its size must be known and a multiple of `pieces`.
-        grouping: `"contiguous"` or `"interleaved"`.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the dtype of `x`, `pieces` times narrower along `axis`.
-
-    Raises:
-        ValueError: if an argument is none of the above or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.maxout(np.array([[1.0, 5.0, 4.0, 2.0]], "float32"), pieces=2)
-    >>> [float(v) for v in y[0]]
-    [5.0, 4.0]
-
-    Reference: Goodfellow, Warde-Farley, Mirza, Courville and Bengio 2013, section 3.
     """
-    x = checks.tensor(x, owner="maxout")
+    x = tensors.converted(x, owner="maxout")
     pieces = checks.integer("pieces", pieces, least=1)
-    axis = checks.axis(checks.integer("axis", axis), checks.rank(x, owner="`maxout`"), owner="`maxout`", batch=False)
+    axis = tensors.axis(checks.integer("axis", axis), tensors.rank(x, owner="`maxout`"), owner="`maxout`", batch=False)
     grouping = checks.choice("grouping", grouping, GROUPINGS)
     _checked_width(x.shape[axis], pieces, owner="`maxout`")
     return _kernel(x, pieces=pieces, axis=axis, grouping=grouping, training=training)
@@ -188,13 +166,13 @@ class Maxout(keras.layers.Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="Maxout")
-        axis = checks.axis(self.axis, checks.rank(inputs, owner="Maxout"), owner="Maxout")
+        tensors.floating(inputs, owner="Maxout")
+        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="Maxout"), owner="Maxout")
         _checked_width(inputs.shape[axis], self.pieces, owner="Maxout")
         return _kernel(inputs, pieces=self.pieces, axis=axis, grouping=self.grouping, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        axis = checks.axis(self.axis, len(inputs.shape), owner="Maxout")
+        axis = tensors.axis(self.axis, len(inputs.shape), owner="Maxout")
         if previous_mask is not None and axis < len(previous_mask.shape):
             raise ValueError(
                 "Maxout expected an axis that no mask covers: the maximum would mix masked and unmasked steps. "
@@ -203,14 +181,12 @@ class Maxout(keras.layers.Layer):
         return previous_mask
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        shape = checks.shape(input_shape, owner="Maxout")
-        axis = checks.axis(self.axis, len(shape), owner="Maxout")
+        shape = tensors.shape(input_shape, owner="Maxout")
+        axis = tensors.axis(self.axis, len(shape), owner="Maxout")
         _checked_width(shape[axis], self.pieces, owner="Maxout")
         return _reduced(shape, pieces=self.pieces, axis=axis, grouping=self.grouping)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "pieces": self.pieces, "axis": self.axis, "grouping": self.grouping}

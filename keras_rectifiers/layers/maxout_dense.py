@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import Shape, Tensor
 from keras_rectifiers.layers.maxout import maxout
 
@@ -104,7 +104,7 @@ class MaxoutDense(keras.layers.Layer):
         self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: inputs})
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="MaxoutDense")
+        tensors.floating(inputs, owner="MaxoutDense")
         pre_activation = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             pre_activation = ops.add(pre_activation, self.bias)
@@ -113,9 +113,7 @@ class MaxoutDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*_checked_shape(input_shape)[:-1], self.units)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {
@@ -133,7 +131,7 @@ class MaxoutDense(keras.layers.Layer):
 
 
 def _checked_shape(input_shape: Any) -> Shape:
-    shape = checks.shape(input_shape, owner="MaxoutDense")
+    shape = tensors.shape(input_shape, owner="MaxoutDense")
     if len(shape) < 2 or shape[-1] is None:
         raise ValueError(
             "MaxoutDense expected an input of shape (batch, ..., inputs) with a known number of inputs. "

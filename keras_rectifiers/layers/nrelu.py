@@ -1,12 +1,13 @@
 """NReLU, the noisy rectified linear unit."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary, noise
+from keras_rectifiers import checks, elementary, keys, noise, tensors
 from keras_rectifiers.compilation import LARGE_FOR_NOISE, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -33,11 +34,11 @@ def _fast_gradient(g: Tensor, x: Tensor, n: Tensor) -> tuple:
     return (g * ops.where(x + drawn > 0, 1.0 + 0.5 * drawn * (1.0 - variance), 0.0),)
 
 
-def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor) -> tuple:
+def _gradient_from_output(g: Tensor, y: Tensor, x: Tensor, *_: dict) -> Tensor:
     # Where y > 0 the noise is y - x = n sqrt(sigmoid(x)), and its derivative half of that times sigmoid(-x): 0 from
     # 100 on, where the difference may be of infinities.
     drawn = ops.where(x < 100.0, y - x, 0.0)
-    return (ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0),)
+    return ops.where(y > 0, g + 0.5 * g * drawn / (1.0 + elementary.exp(x)), 0.0)
 
 
 def _rectified_formula(x: Tensor) -> Tensor:
@@ -78,12 +79,42 @@ def _fast_mean_gradient(g: Tensor, x: Tensor) -> tuple:
     return (g * (below + density * 0.5 * deviation * (1.0 - ops.sigmoid(clipped))),)
 
 
-_kernel = Kernel(
+class _SampleKernel(Kernel):
+    """A kernel whose gradient on TensorFlow in full precision finds the noise in the output, without drawing it again.
+
+    The output costs no memory where the next layer keeps it too.
+    """
+
+    def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
+        import tensorflow as tf
+
+        x, draw = map(tf.convert_to_tensor, inputs)
+        # In half precision the difference of output and input has too few digits.
+        if x.dtype not in (tf.float32, tf.float64):
+            return super()._on_tensorflow((x, draw), constants)
+
+        @tf.custom_gradient
+        def of_input(y: Tensor, x: Tensor) -> tuple[Tensor, Callable]:
+            # The output as a function of the input once more, so that the gradient can be differentiated.
+            return y, lambda g: (None, self._from_output(g, of_input(y, x), x))
+
+        return of_input(self._output((x, draw), constants), x)
+
+    def _from_output(self, g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        import tensorflow as tf
+
+        spec = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+        program = self._tensorflow_program(_gradient_from_output, (spec, spec, spec), {})
+        derivative = program(tf.convert_to_tensor(g), y, x)
+        derivative.set_shape(x.shape)
+        return derivative
+
+
+_kernel = _SampleKernel(
     _formula,
     _fast_formula,
     _fast_gradient,
-    draw=noise.drawn_normal,
-    from_output=_gradient_from_output,
+    variates=noise.normal,
     large=LARGE_FOR_NOISE,
     at_zero=math.nan,  # a sample
 )
@@ -100,15 +131,10 @@ def nrelu(
     seed: int | keras.random.SeedGenerator | None = None,
     training: bool | None = None,
 ) -> Tensor:
-    r"""Noisy rectifier, the functional form of `NReLU`.
-
-    .. math::
-
-        f(x) = \max(0, x + n), \quad n \sim N(0, \operatorname{sigmoid}(x)) \text{ (the variance)}
+    """Noisy rectifier: the functional form of `NReLU`, whose arguments and errors it has.
 
     Args:
         x: float tensor of any shape.
-        inference: `"rectified"`, `"mean"` or `"sample"`: what is computed unless `training` is `True`.
         seed: an integer draws the same noise at every call, a `keras.random.SeedGenerator` new noise; needed
             wherever a sample is drawn.
         training: `True` draws a sample. Otherwise, and so in `Activation(nrelu)`, the rule of `inference` holds.
@@ -117,8 +143,7 @@ def nrelu(
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if an argument is none of the above, a sample is wanted without a seed, or `x` is not one
-            floating-point tensor.
+        ValueError: if a sample is wanted without a seed.
 
     Example:
 
@@ -127,10 +152,8 @@ def nrelu(
     >>> y = activations.nrelu(np.array([-1.0, 0.0, 1.0], "float32"), inference="mean")
     >>> [round(float(v), 4) for v in y]
     [0.0053, 0.2821, 1.051]
-
-    Reference: Nair and Hinton 2010, section 2.
     """
-    x = checks.tensor(x, owner="nrelu")
+    x = tensors.converted(x, owner="nrelu")
     inference = checks.choice("inference", inference, INFERENCES)
     seed = checks.seed_or_generator(seed)
     return _applied(x, inference, seed, training)
@@ -138,7 +161,7 @@ def nrelu(
 
 def _applied(x: Tensor, inference: str, seed: Any, training: bool | None) -> Tensor:
     if checks.training(training) or inference == "sample":
-        return _kernel(x, noise.seeded_draw(seed, owner="nrelu"), training=training)
+        return _kernel(x, keys.seeded_draw(seed, owner="nrelu"), training=training)
     return (_rectified_kernel if inference == "rectified" else _mean_kernel)(x, training=training)
 
 
@@ -192,22 +215,20 @@ class NReLU(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="NReLU")
-        return _applied(inputs, self.inference, self.seed_generator, noise.draws(training))
+        tensors.floating(inputs, owner="NReLU")
+        return _applied(inputs, self.inference, self.seed_generator, keys.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        noise.save_state(self.seed_generator, store)
+        keys.save_state(self.seed_generator, store)
 
     def load_own_variables(self, store: Any) -> None:
-        super().load_own_variables(noise.load_state(self.seed_generator, store))
+        super().load_own_variables(keys.load_state(self.seed_generator, store))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "inference": self.inference, "seed": self.seed}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import Tensor, wide
 from keras_rectifiers.kernels import Kernel
 
@@ -50,16 +50,12 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient)
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tensor:
-    r"""Rectifier with a given negative slope, the functional form of `PReLU`.
-
-    .. math::
-
-        f(x) = \max(0, x) + a \min(0, x)
+    """Rectifier with a given slope: the functional form of `PReLU`, in which the slope is a weight.
 
     Args:
         x: float tensor of any shape.
-        slope: a, a finite number or a float tensor that broadcasts against `x` to the shape of `x`; gradients flow into
-            it, and are summed in float32 or wider.
+        slope: the slope below zero, a finite number or a float tensor that broadcasts against `x` to the shape of `x`;
+            gradients flow into it, and are summed in float32 or wider.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
@@ -74,13 +70,11 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
 
     >>> import numpy as np
     >>> from keras_rectifiers import activations
-    >>> y = activations.prelu(np.array([-2.0, 0.0, 3.0], "float32"), slope=0.25)
-    >>> [float(v) for v in y]
-    [-0.5, 0.0, 3.0]
-
-    Reference: He, Zhang, Ren and Sun 2015, equation 1.
+    >>> y = activations.prelu(np.array([[-2.0, -2.0]], "float32"), slope=[0.25, 0.5])
+    >>> [float(v) for v in y[0]]
+    [-0.5, -1.0]
     """
-    x = checks.tensor(x, owner="prelu")
+    x = tensors.converted(x, owner="prelu")
     if isinstance(slope, keras.Variable):
         slope = slope.value
     slope = checks.numbers("slope", slope)
@@ -88,7 +82,7 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    shared = () if checks.rank(x, owner="`prelu`") is None else _shared(tuple(x.shape), tuple(slope.shape))
+    shared = () if tensors.rank(x, owner="`prelu`") is None else _shared(tuple(x.shape), tuple(slope.shape))
     return _kernel(x, slope, shared=shared, training=training)
 
 
@@ -166,7 +160,7 @@ class PReLU(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        shape = checks.shape(input_shape, owner="PReLU")
+        shape = tensors.shape(input_shape, owner="PReLU")
         shared = self._shared_axes(len(shape))
         own = [axis for axis in range(1, len(shape)) if axis not in shared]
         unknown = [axis for axis in own if shape[axis] is None]
@@ -194,20 +188,18 @@ class PReLU(keras.layers.Layer):
         if self.shared_axes == "spatial":
             channel = 1 if self.data_format == "channels_first" else rank - 1
             return set(range(1, rank)) - {channel}
-        return {checks.axis(axis, rank, owner="PReLU's shared_axes") for axis in self.shared_axes}
+        return {tensors.axis(axis, rank, owner="PReLU's shared_axes") for axis in self.shared_axes}
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="PReLU")
+        tensors.floating(inputs, owner="PReLU")
         return _kernel(inputs, self.alpha.value, shared=self._shared, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        shape = checks.shape(input_shape, owner="PReLU")
+        shape = tensors.shape(input_shape, owner="PReLU")
         self._shared_axes(len(shape))
         return shape
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import checks, tensors
 from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
 
 def _formula(x: Tensor, *, axis: int) -> Tensor:
-    width = None if checks.rank(x, owner="SignFlip") is None else x.shape[axis]
+    width = None if tensors.rank(x, owner="SignFlip") is None else x.shape[axis]
     after = 0 if axis == -1 else len(x.shape) - axis - 1
     if width is not None:
         return x * ops.convert_to_tensor(_signs(np.arange(width), after), x.dtype)
@@ -35,39 +35,21 @@ _kernel = Kernel(_formula, _formula, _fast_gradient, exact=True, large=LARGE_BES
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
-    """Negate every second unit, the functional form of `SignFlip`.
-
-    .. math::
-
-        f(x)_i = (-1)^i x_i
+    """Negate every second unit: the functional form of `SignFlip`, whose arguments and errors it has.
 
     Args:
-        x: float tensor of any shape but a scalar's.
-        axis: the axis of the units.
+        x: float tensor of any shape but a scalar's; here `axis` may be its first.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the shape and dtype of `x`.
-
-    Raises:
-        ValueError: if `axis` is out of range or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.sign_flip(np.array([1.0, 2.0, 3.0], "float32"))
-    >>> [float(v) for v in y]
-    [1.0, -2.0, 3.0]
-
-    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
     """
-    x = checks.tensor(x, owner="sign_flip")
+    x = tensors.converted(x, owner="sign_flip")
     axis = checks.integer("axis", axis)
     # Of an unknown rank only the last axis is known.
-    if axis != -1 or checks.rank(x, owner="`sign_flip`") is not None:
-        axis = checks.axis(axis, checks.rank(x, owner="`sign_flip`"), owner="`sign_flip`", batch=False)
+    if axis != -1 or tensors.rank(x, owner="`sign_flip`") is not None:
+        axis = tensors.axis(axis, tensors.rank(x, owner="`sign_flip`"), owner="`sign_flip`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -112,18 +94,16 @@ class SignFlip(keras.layers.Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="SignFlip")
-        axis = checks.axis(self.axis, checks.rank(inputs, owner="SignFlip"), owner="SignFlip")
+        tensors.floating(inputs, owner="SignFlip")
+        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="SignFlip"), owner="SignFlip")
         return _kernel(inputs, axis=axis, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        shape = checks.shape(input_shape, owner="SignFlip")
-        checks.axis(self.axis, len(shape), owner="SignFlip")
+        shape = tensors.shape(input_shape, owner="SignFlip")
+        tensors.axis(self.axis, len(shape), owner="SignFlip")
         return shape
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "axis": self.axis}

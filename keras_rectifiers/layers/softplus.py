@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_rectifiers import checks, elementary
+from keras_rectifiers import checks, elementary, tensors
 from keras_rectifiers.compilation import LARGE_BESIDE_ONE_OPERATION, Tensor
 from keras_rectifiers.kernels import Kernel
 
@@ -34,36 +34,18 @@ _kernel = Kernel(_formula, _fast_formula, _fast_gradient, large=LARGE_BESIDE_ONE
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
 def scaled_softplus(x: Tensor, sharpness: float = 1.0, training: bool | None = None) -> Tensor:
-    r"""Scaled softplus, the functional form of `ScaledSoftplus`.
-
-    .. math::
-
-        f(x) = \log(1 + e^{s x}) / s
+    """Scaled softplus: the functional form of `ScaledSoftplus`, whose arguments and errors it has.
 
     Args:
         x: float tensor of any shape.
-        sharpness: the factor s, above 0.
         training: `True` runs the compiled kernel inside a TensorFlow graph too; otherwise a graph gets plain
             operations.
 
     Returns:
         A tensor of the shape and dtype of `x`.
-
-    Raises:
-        ValueError: if `sharpness` is in float32 not above 0 or not finite, or `x` is not one floating-point tensor.
-
-    Example:
-
-    >>> import numpy as np
-    >>> from keras_rectifiers import activations
-    >>> y = activations.scaled_softplus(np.array([-1.0, 0.0, 1.0], "float32"), sharpness=2.0)
-    >>> [round(float(v), 4) for v in y]
-    [0.0635, 0.3466, 1.0635]
-
-    Reference: Glorot, Bordes and Bengio 2011, section 4.1.
     """
     sharpness = checks.number("sharpness", sharpness, above=0.0)
-    return _kernel(checks.tensor(x, owner="scaled_softplus"), sharpness=sharpness, training=training)
+    return _kernel(tensors.converted(x, owner="scaled_softplus"), sharpness=sharpness, training=training)
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers")
@@ -103,15 +85,13 @@ class ScaledSoftplus(keras.layers.Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        checks.floating(inputs, owner="ScaledSoftplus")
+        tensors.floating(inputs, owner="ScaledSoftplus")
         return _kernel(inputs, sharpness=self.sharpness, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
-        checks.floating(inputs, owner=type(self).__name__)
-        return super().compute_output_spec(inputs, training=training)
+    compute_output_spec = tensors.compute_output_spec
 
     def get_config(self) -> dict:
         return {**super().get_config(), "sharpness": self.sharpness}

@@ -1,4 +1,4 @@
-"""Floor 3: from a trained model to one that TensorFlow Serving takes, and back to the proof that it is the same.
+"""From a trained model to one that TensorFlow Serving takes, and back to the proof that it is the same.
 
 `export` writes a version, `check` replays it where neither this package nor Keras can be imported. As a command:
 `keras-rectifiers MODEL.keras savedmodels/NAME` and `keras-rectifiers check savedmodels/NAME`, which is the same as

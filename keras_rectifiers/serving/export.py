@@ -86,19 +86,20 @@ def export(
     server_files.check_installed()
     models.warn_of_noise(model, sample)
     with plain():
-        served = [signatures.default(model, output, probe)]
+        inference = signatures.default(model, output, probe)
+        served = [inference]
         if preprocess is not None:
-            served += signatures.preprocess(_of_images(served[0]), preprocess)
+            served += signatures.preprocess(_of_images(inference), preprocess)
         if features:
-            served.append(signatures.features(model, served[0], None if features is True else features, normalized))
+            served.append(signatures.features(model, inference, None if features is True else features, normalized))
         if sample:
-            served.append(signatures.sample(model, served[0], output))
+            served.append(signatures.sample(model, inference, output))
         tried = {signature.name: (signature.example, _finite(signature)) for signature in served}
         with versions.new(folder, version) as (unfinished, number):
             _write(model, served, preprocess, unfinished)
             graph.check(unfinished)
             cards.write_probe(unfinished, tried)
-            server_files.write(unfinished, folder.name, tried, served[0].specs[0].shape[0])
+            server_files.write(unfinished, folder.name, tried, inference.specs[0].shape[0])
             # Last, for it holds the checksums of the others.
             cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
@@ -132,14 +133,14 @@ def _finite(signature: Signature) -> Arrays:
     return outputs
 
 
-def _of_images(served: Signature) -> Signature:
-    shapes = [tuple(spec.shape) for spec in served.specs]
+def _of_images(inference: Signature) -> Signature:
+    shapes = [tuple(spec.shape) for spec in inference.specs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:] or shapes[0][3] not in (1, 3):
         raise ValueError(
             "Signature `preprocess` was asked of a model whose input is no image of a known size with 1 or 3 channels. "
             f"Received: inputs of shape {shapes}"
         )
-    return served
+    return inference
 
 
 def _write(model: keras.Model, served: list[Signature], preprocess: Any, path: Path) -> None:

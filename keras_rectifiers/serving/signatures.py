@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_rectifiers import noise
+from keras_rectifiers import keys
 from keras_rectifiers.serving import probes
 from keras_rectifiers.serving.probes import Arrays
 from keras_rectifiers.serving.reasons import reason
@@ -51,8 +51,8 @@ def default(model: keras.Model, output: str | None, example: Arrays | None) -> S
         return named(model(_arranged(model, values), training=False), model, output)
 
     if example is not None:
-        served = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
-        given = probes.checked({served.get(name, name): values for name, values in example.items()}, specs)
+        renamed = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
+        given = probes.checked({renamed.get(name, name): values for name, values in example.items()}, specs)
         try:
             _check_shapes(model, specs, given)
         except Exception as error:
@@ -66,12 +66,12 @@ def default(model: keras.Model, output: str | None, example: Arrays | None) -> S
     return Signature(DEFAULT, serve, specs, probes.drawn(specs, probes.vocabularies(model), run))
 
 
-def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> list[Signature]:
+def preprocess(inference: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> list[Signature]:
     """Return the two signatures that take images as clients have them: uint8 pixels, and encoded JPEG or PNG files."""
-    rows, height, width, channels = served.specs[0].shape
+    rows, height, width, channels = inference.specs[0].shape
 
     def of_pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return served.function(scaling(tf.cast(images, tf.float32)))
+        return inference.function(scaling(tf.cast(images, tf.float32)))
 
     def decoded(file: tf.Tensor) -> tf.Tensor:
         # This operation reads PNG too; its default method is faster and inexact.
@@ -98,7 +98,7 @@ def preprocess(served: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) -> 
     ]
 
 
-def features(model: keras.Model, served: Signature, layer: str | None, normalized: bool) -> Signature:
+def features(model: keras.Model, inference: Signature, layer: str | None, normalized: bool) -> Signature:
     """Return the outputs of the last hidden layer, or of the one that is named, of length 1 if `normalized`."""
     hidden = keras.Model(model.inputs, _last_hidden(model) if layer is None else model.get_layer(layer).output)
 
@@ -106,17 +106,17 @@ def features(model: keras.Model, served: Signature, layer: str | None, normalize
         found = tf.cast(hidden(_arranged(model, values), training=False), tf.float32)
         return {"features": tf.math.l2_normalize(found, axis=range(1, found.shape.rank)) if normalized else found}
 
-    return Signature("features", extract, served.specs, served.example)
+    return Signature("features", extract, inference.specs, inference.example)
 
 
-def sample(model: keras.Model, served: Signature, output: str | None) -> Signature:
+def sample(model: keras.Model, inference: Signature, output: str | None) -> Signature:
     """Return inference in which the units that draw noise in training draw it from a seed that the client sends."""
-    if "seed" in served.example:
+    if "seed" in inference.example:
         raise ValueError("Signature `sample` takes an input `seed` of its own. Received: a model with one of that name")
 
     def draw(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         *inputs, seed = values
-        with noise.drawn_from(seed) as draws:
+        with keys.drawn_from(seed) as draws:
             outputs = named(model(_arranged(model, inputs), training=False), model, output)
         if not draws:
             raise ValueError(
@@ -125,8 +125,8 @@ def sample(model: keras.Model, served: Signature, output: str | None) -> Signatu
             )
         return outputs
 
-    specs = (*served.specs, tf.TensorSpec((2,), tf.int32, "seed"))
-    return Signature("sample", draw, specs, {**served.example, "seed": np.array([7, 11], "int32")})
+    specs = (*inference.specs, tf.TensorSpec((2,), tf.int32, "seed"))
+    return Signature("sample", draw, specs, {**inference.example, "seed": np.array([7, 11], "int32")})
 
 
 def input_names(model: keras.Model) -> list[str]:

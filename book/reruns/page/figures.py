@@ -53,8 +53,8 @@ def curve(name: str, x: np.ndarray, training: bool = False) -> tuple[np.ndarray,
         inputs = tf.concat([points, -0.5 * points], -1) if isinstance(layer, kr.Maxout) else points
         outputs = layer(inputs, training=training) if isinstance(layer, kr.RReLU | kr.NReLU) else layer(inputs)
         columns = tf.unstack(outputs, axis=-1) if outputs.shape.rank == 3 else [outputs]
-    slopes = [tf.reshape(tape.gradient(column, points), [-1]) for column in columns]
-    return np.stack([tf.reshape(c, [-1]) for c in columns], 1), np.stack(slopes, 1)
+    derivatives = [tf.reshape(tape.gradient(column, points), [-1]) for column in columns]
+    return np.stack([tf.reshape(c, [-1]) for c in columns], 1), np.stack(derivatives, 1)
 
 
 def units(names: tuple[str, ...] = tuple(CURVES), columns: int = 4) -> Figure:
@@ -66,9 +66,9 @@ def units(names: tuple[str, ...] = tuple(CURVES), columns: int = 4) -> Figure:
         if name in ("RReLU", "NReLU"):
             drawn, _ = curve(name, np.repeat(x[::3], 4), training=True)
             axis.plot(np.repeat(x[::3], 4), drawn, ".", color="#999999", markersize=2, label="draws in training")
-        values, slopes = curve(name, x)
+        values, derivatives = curve(name, x)
         axis.plot(x, values[:, 0], label="output")
-        axis.plot(x, slopes[:, 0], "--", label="derivative")
+        axis.plot(x, derivatives[:, 0], "--", label="derivative")
         if values.shape[1] > 1:
             axis.plot(x, values[:, 1], color=COLOURS[2], label="second output")
         axis.plot(0, curve(name, np.zeros(1))[1][0, 0], "o", color=COLOURS[1], markersize=5, label="derivative at 0")
