@@ -10,6 +10,7 @@ class Kind(enum.Enum):
 
     IDENTITY = "identity"  # to rounding, by one computation
     STATISTICAL = "statistical"  # over seeds, by an interval
+    COUNT = "count"  # by all recorded runs
     TIMING = "timing"  # over processes, by limits on times or memory
 
 

@@ -132,6 +132,11 @@ def unless_diverged(claim: Claim, differences: Any, margin: float = 0.0) -> Judg
     return by_evidence(claim, paired(differences, margin))
 
 
+def counted(claim: Claim, contrary: int) -> Judgement:
+    """Judge a claim that one contrary case refutes."""
+    return Judgement(claim, REFUTED if contrary else CONFIRMED, f"{contrary} contrary")
+
+
 def times(ratios: Any, limit: float) -> Evidence:
     """Judge that a time is at most `limit` times another, by the geometric mean of the ratios over processes.
 

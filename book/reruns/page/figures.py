@@ -127,15 +127,17 @@ def training_curves(histories: dict[str, dict]) -> Figure:
     return figure
 
 
-def seed_curves(panels: dict[str, dict[str, np.ndarray]], logarithmic: tuple[str, ...] = ()) -> Figure:
-    """Draw curves over epochs, a panel for each quantity: a thin line for each seed and a thick one for their mean."""
+def seed_curves(
+    panels: dict[str, dict[str, np.ndarray]], logarithmic: tuple[str, ...] = (), along: str = "epoch"
+) -> Figure:
+    """Draw curves, a panel for each quantity: a thin line for each seed and a thick one for their mean."""
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
     for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
         for number, (name, curves) in enumerate(of_names.items()):
             epochs, style = np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]
             axis.plot(epochs, curves.T, style, color=COLOURS[number], linewidth=0.6, alpha=0.5)
             axis.plot(epochs, curves.mean(axis=0), style, color=COLOURS[number], linewidth=2, label=name)
-        axis.set(xlabel="epoch", ylabel=quantity, yscale="log" if quantity in logarithmic else "linear")
+        axis.set(xlabel=along, ylabel=quantity, yscale="log" if quantity in logarithmic else "linear")
         axis.xaxis.get_major_locator().set_params(integer=True)
     axes.flat[0].legend(frameon=False)
     return figure
