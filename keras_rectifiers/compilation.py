@@ -46,10 +46,12 @@ def plain() -> Iterator[None]:
 
     Example:
 
-    >>> from keras_rectifiers import compilation
+    >>> import numpy as np
+    >>> from keras_rectifiers import ELU, compilation
     >>> with compilation.plain():
-    ...     compilation.compiles(training=True)
-    False
+    ...     y = ELU()(np.array([[-1.0, 2.0]], "float32"), training=True)
+    >>> [round(float(v), 4) for v in y[0]]
+    [-0.6321, 2.0]
     """
     _open_plain.append(None)
     try:
