@@ -44,6 +44,8 @@ def main() -> None:
     for name in ("workers", "threads"):
         if (number := getattr(arguments, name)) is not None and number < 1:
             parser.error(f"--{name} must be at least 1. Received: {number}")
+    # Before the data are looked at, by which TensorFlow begins.
+    origin.pin(arguments.threads)
     experiment = chapters.find(arguments.chapter)
     scale = getattr(experiment, arguments.scale)
     if scale is None:
