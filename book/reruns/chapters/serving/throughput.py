@@ -35,8 +35,9 @@ def keras_model(name: str) -> keras.Model:
         model = rectifiers.network(config, card(name)["unit"], seed=0)
     else:
         model = serving.network(serving.EXPERIMENT.paper.config, seed=0)
-    stored = tf.saved_model.load(version_of(name)).variables
-    model.set_weights([value.numpy() for value in stored if value.dtype.is_floating])
+    # In the order in which the signature reads them, layer by layer.
+    signature = tf.saved_model.load(version_of(name)).signatures["serving_default"]
+    model.set_weights([value.numpy() for value in signature.variables])
     return model
 
 
