@@ -110,9 +110,9 @@ def trained(he, xavier, shallow=(4.0, 5.0), slopes=(0.25, 0.2)):
 
     def of_seed(seed):
         for name, error in zip(("He", "Xavier"), shallow, strict=True):
-            yield {"depth": 10, "initializer": name}, {"train_error": error}
+            yield {"images": 20_000, "depth": 10, "initializer": name}, {"train_error": error}
         for name, errors in (("He", he), ("Xavier", xavier)):
-            yield {"depth": 30, "initializer": name}, {"train_error": errors[seed]}
+            yield {"images": 20_000, "depth": 30, "initializer": name}, {"train_error": errors[seed]}
         means = (slopes[0], slopes[1] + NOISE[seed])
         for decay, mean in zip((0.0, 5e-4), means, strict=True):
             yield {"slope_decay": decay}, {"mean_slopes": [mean - 0.1, mean + 0.1]}
