@@ -35,9 +35,10 @@ def keras_model(name: str) -> keras.Model:
         model = rectifiers.network(config, card(name)["unit"], seed=0)
     else:
         model = serving.network(serving.EXPERIMENT.paper.config, seed=0)
+    loaded = tf.saved_model.load(version_of(name))
     # In the order in which the signature reads them, layer by layer.
-    signature = tf.saved_model.load(version_of(name)).signatures["serving_default"]
-    model.set_weights([value.numpy() for value in signature.variables])
+    variables = loaded.signatures["serving_default"].variables
+    model.set_weights([value.numpy() for value in variables])
     return model
 
 
