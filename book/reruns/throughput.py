@@ -27,9 +27,9 @@ class Speed(NamedTuple):
 
 def keras_model(network: keras.Model, version: Path) -> keras.Model:
     """Return a network with the weights of a version that was exported from such a one."""
-    stored = tf.saved_model.load(version).variables
-    by_shape = [value.numpy() for value in stored if value.dtype.is_floating]
-    network.set_weights(by_shape)
+    # In the order in which the signature reads them, layer by layer.
+    signature = tf.saved_model.load(version).signatures["serving_default"]
+    network.set_weights([value.numpy() for value in signature.variables])
     return network
 
 
