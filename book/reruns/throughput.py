@@ -27,9 +27,10 @@ class Speed(NamedTuple):
 
 def keras_model(network: keras.Model, version: Path) -> keras.Model:
     """Return a network with the weights of a version that was exported from such a one."""
+    loaded = tf.saved_model.load(version)
     # In the order in which the signature reads them, layer by layer.
-    signature = tf.saved_model.load(version).signatures["serving_default"]
-    network.set_weights([value.numpy() for value in signature.variables])
+    variables = loaded.signatures["serving_default"].variables
+    network.set_weights([value.numpy() for value in variables])
     return network
 
 
