@@ -33,7 +33,7 @@ X = np.random.default_rng(3).normal(size=(5, 3)).astype("float32")
 
 
 def asked(folder, *arguments, **named):
-    with prediction_server.serving(folder) as (_, stub):
+    with prediction_server.started(folder) as (_, stub):
         response = stub.Predict(prediction_server.request(*arguments, **named), timeout=30)
         return response.model_spec.version.value, prediction_server.outputs(response)
 
@@ -87,7 +87,7 @@ def test_a_request_that_cannot_be_answered_is_told_why(arguments, code, message,
 def test_the_metadata_tell_the_signatures(folder):
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "lines"
-    with prediction_server.serving(folder) as (_, stub):
+    with prediction_server.started(folder) as (_, stub):
         response = stub.GetModelMetadata(request, timeout=30)
     found = get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(found)
@@ -98,7 +98,7 @@ def test_the_metadata_tell_the_signatures(folder):
 
 @pytest.fixture(scope="module")
 def stub():
-    with prediction_server.serving_apart(ROOT / "savedmodels") as stub:
+    with prediction_server.started_apart(ROOT / "savedmodels") as stub:
         yield stub
 
 
