@@ -65,7 +65,7 @@ class Kernel:
         compiles = compilation.compiles(training)
         if compiles and keras.backend.backend() == "jax":
             return self._on_jax((x, *others), constants)
-        if compiles and compilation.pays(x, self.large):
+        if compiles and compilation.pays((x, *others), self.large):
             return self._on_tensorflow((x, *others), constants)
         if self.variates is None:
             return self._plain(x, *others, **constants)

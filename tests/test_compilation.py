@@ -241,7 +241,7 @@ def graph_of(layer: keras.layers.Layer, shape: tuple, **arguments: object) -> ob
 def test_a_training_graph_on_a_processor_compiles_the_kernel(specimen, monkeypatch):
     # compile(jit_compile="auto") would not: Keras switches XLA off where there is no accelerator.
     pays = compilation.pays
-    monkeypatch.setattr(compilation, "pays", lambda x, large: pays(x, 0))
+    monkeypatch.setattr(compilation, "pays", lambda inputs, large: pays(inputs, 0))
     assert must_compile(graph_of(specimen.make(), specimen.input_shape, training=True))
 
 
@@ -254,7 +254,7 @@ def test_an_inference_graph_is_plain(specimen, training):
 @each_layer
 def test_plain_makes_a_training_graph_plain(specimen, monkeypatch):
     pays = compilation.pays
-    monkeypatch.setattr(compilation, "pays", lambda x, large: pays(x, 0))
+    monkeypatch.setattr(compilation, "pays", lambda inputs, large: pays(inputs, 0))
     with compilation.plain():
         assert not must_compile(graph_of(specimen.make(), specimen.input_shape, training=True))
 
@@ -306,6 +306,25 @@ def test_a_tensor_of_unknown_rank_gives_what_a_known_one_gives(name, rng):
     for shape in ((6,), (2, 6), (2, 3, 6)):
         x = rng.normal(size=shape).astype("float32")
         np.testing.assert_allclose(function(x), UNKNOWN_RANKS[name](x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 600])
+@pytest.mark.parametrize("shape", [(None,), None])
+def test_prelu_takes_a_slope_of_unknown_sizes_in_training(shape, size, rng):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((600, 600)), tf.TensorSpec(shape)])
+    def gradients(x, slope):
+        with tf.GradientTape() as tape:
+            tape.watch([x, slope])
+            y = keras_rectifiers.activations.prelu(x, slope, training=True)
+        return tape.gradient(y, [x, slope])
+
+    x, slope = rng.normal(size=(600, 600)).astype("float32"), rng.normal(size=size).astype("float32")
+    of_x, of_slope = gradients(x, slope)
+    np.testing.assert_array_equal(of_x, np.where(x > 0, 1.0, slope + 0 * x))
+    expected = np.minimum(x, 0.0).sum(0) if size > 1 else np.minimum(x, 0.0).sum(keepdims=True)[0]
+    np.testing.assert_allclose(of_slope, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

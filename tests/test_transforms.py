@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_rectifiers
 from differentiation import central_differences, compiled, to_numpy, value_and_gradients
 from keras_rectifiers import activations
 
@@ -64,6 +65,26 @@ def test_forward_mode_is_the_directional_derivative(name, graph, path, rng):
         found = (tf.function(forward) if graph else forward)(tf.constant(x), tf.constant(direction))
         expected = directional(UNITS[name], x, direction)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@on["tensorflow"]
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("layer", [False, True], ids=["function", "layer"])
+def test_forward_mode_by_the_slope_of_a_large_prelu_is_the_sum_of_what_is_negative(layer, graph, rng):
+    import tensorflow as tf
+
+    x = tf.constant(rng.normal(size=(1024, 512)), tf.float32)
+    unit = keras_rectifiers.PReLU()
+    unit.build(x.shape)
+
+    def forward(slope):
+        with tf.autodiff.ForwardAccumulator(slope, tf.ones_like(slope)) as accumulator:
+            y = unit(x, training=True) if layer else activations.prelu(x, slope, training=True)
+        return accumulator.jvp(y)
+
+    slope = unit.alpha.value if layer else tf.ones(512)
+    found = tf.function(lambda: forward(slope))() if graph else forward(slope)
+    np.testing.assert_array_equal(found, np.minimum(x, 0.0))
 
 
 @on["tensorflow"]

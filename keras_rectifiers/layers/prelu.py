@@ -82,7 +82,9 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    shared = () if tensors.rank(x, owner="`prelu`") is None else _shared(tuple(x.shape), tuple(slope.shape))
+    # Where a graph does not know a rank the operations are plain, which ask for no axes.
+    known = all(tensors.rank(value, owner="`prelu`") is not None for value in (x, slope))
+    shared = _shared(tuple(x.shape), tuple(slope.shape)) if known else ()
     return _kernel(x, slope, shared=shared, training=training)
 
 
