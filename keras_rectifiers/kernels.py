@@ -127,7 +127,8 @@ class Kernel:
             moved = moved[: len(inputs) - (self.variates is not None)]
             return output, jax.linear_transpose(pullback, output)(tuple(moved))[0]
 
-        return jax.jit(value)
+        # Without a checkpoint the backward pass would keep what the derivatives are made of, masks among it.
+        return jax.jit(jax.checkpoint(value, prevent_cse=False))
 
     def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
         import tensorflow as tf

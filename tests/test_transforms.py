@@ -206,6 +206,25 @@ def test_jax_transforms_are_the_derivatives(name, rng):
 
 @on["jax"]
 @each_unit
+def test_a_backward_pass_on_jax_keeps_the_input_and_nothing_of_its_size(name, rng):
+    import jax
+
+    x = jax.numpy.asarray(rng.normal(size=(30, 60)), "float32")
+    _, pullback = jax.vjp(UNITS[name], x)
+    assert all(kept is x for kept in jax.tree.leaves(pullback) if kept.size > 60)
+
+
+@on["jax"]
+def test_prelu_on_jax_keeps_its_slope_beside_the_input(rng):
+    import jax
+
+    x, slope = (jax.numpy.asarray(rng.normal(size=size), "float32") for size in ((30, 60), 60))
+    _, pullback = jax.vjp(activations.prelu, x, slope)
+    assert {id(kept) for kept in jax.tree.leaves(pullback) if kept.size > 1} == {id(x), id(slope)}
+
+
+@on["jax"]
+@each_unit
 def test_a_rematerialised_draw_is_the_same_again_on_jax(name, rng):
     import jax
 
