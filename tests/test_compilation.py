@@ -1,6 +1,7 @@
 """Is each kernel compiled where it should be, as seldom as it should be, and plain where it must be?"""
 
 import collections
+import gc
 import importlib
 import os
 import pkgutil
@@ -116,6 +117,21 @@ def test_a_constant_that_changes_makes_no_program(programs):
             changed = {k: v + 0.01 * step if isinstance(v, float) else v for k, v in constants.items()}
             KERNELS[name](*inputs(name, 4), **changed)
     assert {name: len(found) for name, found in programs.items()} == dict.fromkeys(CALLS, 1)
+
+
+def test_of_many_programs_a_kernel_holds_those_used_last_and_graphs_keep_theirs(programs, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(kernels, "MOST_PROGRAMS", 4)
+    kernel, graph = KERNELS["elu._kernel"], tf.function(lambda x: gradient_of("elu._kernel", (x,)))
+    expected = graph(tf.ones((2, 6)))
+    for width in range(1, 9):
+        for size in (1, width):
+            kernel(tf.ones((2, size)), alpha=1.0)
+    gc.collect()
+    held = [key[0][1][0][0].shape[1] for key in programs["elu._kernel"]]
+    assert held == [6, 7, 1, 8]
+    np.testing.assert_array_equal(graph(tf.ones((2, 6))), expected)
 
 
 @pytest.mark.parametrize(
