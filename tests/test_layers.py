@@ -233,6 +233,30 @@ def test_prelu_takes_any_number_as_its_initial_slope(initial):
     assert json.dumps(layer.get_config())
 
 
+@pytest.mark.parametrize("kind", [np.array, keras.ops.convert_to_tensor, keras.Variable])
+def test_an_array_as_initializer_is_loaded_again(kind, tmp_path):
+    # A float of Python's and one of float32 are equal.
+    slopes = [0.25, 0.5, 0.75]
+    layers = [keras_rectifiers.PReLU(kind(slopes)), keras_rectifiers.MaxoutDense(1, 3, bias_initializer=kind(slopes))]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.save(tmp_path / "model.keras")
+    for layer in keras.saving.load_model(tmp_path / "model.keras").layers:
+        again = type(layer).from_config(layer.get_config())
+        again.build((None, 3))
+        np.testing.assert_array_equal(to_numpy(again.weights[-1].value), slopes)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 4), (0,)])
+def test_an_initial_array_of_another_shape_is_refused_in_build(shape):
+    for layer in (
+        keras_rectifiers.PReLU(np.ones(shape)),
+        keras_rectifiers.MaxoutDense(2, kernel_initializer=np.ones((2, *shape))),
+        keras_rectifiers.MaxoutDense(2, bias_initializer=np.ones((2, *shape))),
+    ):
+        with pytest.raises(ValueError, match="initializer` must be an initializer that broadcasts.*Received: "):
+            layer.build((None, 4))
+
+
 def test_prelu_takes_an_array_of_shared_axes():
     assert keras_rectifiers.PReLU(shared_axes=np.array([1, 2])).get_config()["shared_axes"] == [1, 2]
 

@@ -171,10 +171,11 @@ class PReLU(keras.layers.Layer):
                 f"PReLU expected a known size on every axis that has slopes of its own; add axes {unknown} to "
                 f"`shared_axes` or give their size. Received: input_shape={shape}"
             )
+        of_slopes = tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape)))
         self.alpha = self.add_weight(
             name="alpha",
-            shape=tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape))),
-            initializer=self.alpha_initializer,
+            shape=of_slopes,
+            initializer=checks.fills("alpha_initializer", self.alpha_initializer, of_slopes),
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
             # The kernel widens half-precision inputs, so the slopes' gradients are summed in float32.
