@@ -311,6 +311,8 @@ UNKNOWN_RANKS = {
     "crelu": lambda x: keras_rectifiers.activations.crelu(x, training=True),
     "scaled_softplus": lambda x: keras_rectifiers.activations.scaled_softplus(x, training=True),
     "sign_flip": lambda x: keras_rectifiers.activations.sign_flip(x, training=True),
+    "CReLU": lambda x: keras_rectifiers.CReLU()(x, training=True),
+    "SignFlip": lambda x: keras_rectifiers.SignFlip()(x, training=True),
 }
 
 
@@ -319,7 +321,7 @@ def test_a_tensor_of_unknown_rank_gives_what_a_known_one_gives(name, rng):
     import tensorflow as tf
 
     function = tf.function(UNKNOWN_RANKS[name], input_signature=[tf.TensorSpec(None)])
-    for shape in ((6,), (2, 6), (2, 3, 6)):
+    for shape in ((6,), (2, 6), (2, 3, 6))[name[0].isupper() :]:  # a layer's input has a batch
         x = rng.normal(size=shape).astype("float32")
         np.testing.assert_allclose(function(x), UNKNOWN_RANKS[name](x), rtol=1e-6)
 

@@ -216,6 +216,19 @@ def test_a_subclass_with_a_weight_keeps_it_and_the_state(layer, tmp_path):
     assert to_numpy(loaded.layers[0].scale.value) == 3.0
 
 
+@each_layer
+def test_a_subclass_may_take_another_argument(specimen):
+    class Wider(specimen.layer):
+        def call(self, inputs, extra=None, training=None):
+            return super().call(inputs, training=training) + extra
+
+    inputs, extra = keras.Input(specimen.input_shape), keras.Input(specimen.output_shape)
+    for outputs in (Wider(**specimen.arguments)(inputs, extra=extra), Wider(**specimen.arguments)(inputs, extra)):
+        model = keras.Model([inputs, extra], outputs)
+        added = model([batch(specimen), np.ones((3, *specimen.output_shape), "float32")])
+        assert tuple(added.shape) == (3, *specimen.output_shape)
+
+
 @stochastic
 @pytest.mark.parametrize("truthy", [1, np.True_])
 def test_any_true_value_of_training_draws(layer, truthy):
