@@ -55,17 +55,20 @@ def _is_scalar_array(value: Any) -> bool:
 
 
 def _in(dtype: str, value: float) -> float:
-    single = np.finfo("float32")
-    # PyTorch refuses as a constant what only rounding would bring down to the largest number.
-    if abs(value) > (65504.0 if dtype == "float16" else float(single.max)):
+    if abs(value) > _largest(dtype):
         return math.inf
     # Compiled programs take what is below the normal numbers of float32 for 0.
-    return 0.0 if abs(value) < float(single.tiny) else value
+    return 0.0 if abs(value) < float(np.finfo("float32").tiny) else value
+
+
+def _largest(dtype: str) -> float:
+    # PyTorch refuses as a constant what only rounding would bring down to the largest number.
+    return 65504.0 if dtype == "float16" else float(np.finfo("float32").max)
 
 
 def numbers(name: str, value: Any) -> Any:
     """Return a number or a nested list of numbers as plain floats, and a tensor of numbers as it is."""
-    wanted = "a finite number or a tensor of floating-point numbers"
+    wanted = "a finite number or a tensor of real numbers"
     if isinstance(value, list | tuple):
         try:
             return np.asarray(_floats(name, value)).tolist()
@@ -170,14 +173,44 @@ def choice(name: str, value: Any, choices: Collection[str]) -> str:
 
 
 def initializer(name: str, value: Any, *, dtype: str = "float32") -> Any:
-    """Return the initializer that Keras makes of `value`, refusing None and a constant that is no finite number."""
+    """Return the initializer that Keras makes of `value`, refusing None and a constant that is no finite number.
+
+    An array or a tensor becomes a constant, for Keras itself saves it as something that it cannot load.
+    """
     # Keras draws from Glorot's distribution where a weight has None.
     if value is None:
         raise refusal(name, "an initializer", value)
+    if _is_array(value):
+        value = keras.initializers.Constant(_finite_array(name, value, dtype))
     made = keras.initializers.get(value)
-    if isinstance(made, keras.initializers.Constant) and not getattr(made.value, "shape", ()):
-        number(name, made.value, dtype=dtype, wanted="an initializer of finite numbers")
+    if isinstance(made, keras.initializers.Constant):
+        if _is_array(made.value):
+            _finite_array(name, made.value, dtype)
+        else:
+            number(name, made.value, dtype=dtype, wanted="an initializer of finite numbers")
     return made
+
+
+def _is_array(value: Any) -> bool:
+    known = isinstance(value, np.ndarray | keras.Variable) or keras.ops.is_tensor(value)
+    return known and not isinstance(value, keras.KerasTensor) and len(value.shape) > 0
+
+
+def _finite_array(name: str, value: Any, dtype: str) -> Any:
+    array = value if isinstance(value, np.ndarray) else keras.ops.convert_to_numpy(value)
+    numeric = any(kind in _dtype(array) for kind in ("float", "int"))
+    # Written so that NaN fails the comparison.
+    if not (numeric and np.all(np.abs(array.astype("float64")) <= _largest(dtype))):
+        raise refusal(name, f"an initializer of finite numbers in {dtype}", value)
+    return array
+
+
+def fills(name: str, initializer: Any, shape: tuple) -> Any:
+    """Return the initializer, refusing an array that does not broadcast to the shape of its weight."""
+    own = getattr(getattr(initializer, "value", None), "shape", ())
+    if len(own) > len(shape) or any(n not in (1, m) for n, m in zip(own[::-1], shape[::-1], strict=False)):
+        raise refusal(name, f"an initializer that broadcasts to the weight's shape {shape}", initializer.value)
+    return initializer
 
 
 def refusal(name: str, wanted: str, value: Any) -> ValueError:

@@ -68,15 +68,19 @@ def compiles(training: bool | None) -> bool:
     return keras.backend.backend() == "jax"
 
 
-def pays(x: Tensor, large: int) -> bool:
-    """Tell whether a TensorFlow tensor has so many elements, by what is known of them, and is of one shape always."""
-    if x.shape.rank is None or _has_tangent(x):
+def pays(inputs: tuple, large: int) -> bool:
+    """Tell whether the first of a TensorFlow kernel's inputs has so many elements, and is of one shape always.
+
+    By what is known of its sizes; those of the others must be known, and none may have a tangent.
+    """
+    x, *others = inputs
+    if x.shape.rank is None or not all(other.shape.is_fully_defined() for other in others):
         return False
     sizes = list(x.shape)
     # One unknown size is a batch's; two are those of sequences or images, which change from step to step.
     if sizes and sizes[0] is None:
         sizes[0] = USUAL_BATCH
-    return None not in sizes and math.prod(sizes) >= large and _comes_again(x)
+    return None not in sizes and math.prod(sizes) >= large and not _have_tangent(inputs) and _comes_again(x)
 
 
 def _comes_again(x: Tensor) -> bool:
@@ -100,11 +104,13 @@ def _every_operation_is_called_back() -> bool:
     return bool(op_callbacks.should_invoke_op_callbacks())
 
 
-def _has_tangent(x: Tensor) -> bool:
+def _have_tangent(inputs: tuple) -> bool:
     # Inside a graph tf.autodiff.ForwardAccumulator passes over a gradient of one's own. No public function tells.
+    import tensorflow as tf
     from tensorflow.python.eager import forwardprop_util
 
-    return bool(forwardprop_util.pack_tangents([x]).tangents)
+    # Of a variable its value has one.
+    return bool(forwardprop_util.pack_tangents([tf.convert_to_tensor(x) for x in inputs]).tangents)
 
 
 def wide(*dtypes: Any) -> str:

@@ -12,6 +12,9 @@ from keras import ops
 from keras_rectifiers import compilation, keys
 from keras_rectifiers.compilation import Shape, Tensor, wide
 
+# How many a kernel holds: a search over widths makes new ones as long as it runs, and Keras's clear_session frees none.
+MOST_PROGRAMS = 256
+
 
 class Kernel:
     """A formula in plain operations, and a formula with its gradient to compile.
@@ -65,7 +68,7 @@ class Kernel:
         compiles = compilation.compiles(training)
         if compiles and keras.backend.backend() == "jax":
             return self._on_jax((x, *others), constants)
-        if compiles and compilation.pays(x, self.large):
+        if compiles and compilation.pays((x, *others), self.large):
             return self._on_tensorflow((x, *others), constants)
         if self.variates is None:
             return self._plain(x, *others, **constants)
@@ -90,9 +93,12 @@ class Kernel:
         key = (kind, *sorted(structure.items()))
         # Replicas are traced in threads of their own, and each would compile.
         with self._lock:
-            if key not in self._programs:
-                self._programs[key] = make(numbers, structure)
-            return self._programs[key], numbers
+            # A program that is used becomes the last; the first is dropped.
+            program = self._programs.pop(key, None) or make(numbers, structure)
+            self._programs[key] = program
+            if len(self._programs) > MOST_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+            return program, numbers
 
     def forget(self) -> None:
         """Drop the compiled programs; the next call compiles anew."""
@@ -127,7 +133,8 @@ class Kernel:
             moved = moved[: len(inputs) - (self.variates is not None)]
             return output, jax.linear_transpose(pullback, output)(tuple(moved))[0]
 
-        return jax.jit(value)
+        # Without a checkpoint the backward pass would keep what the derivatives are made of, masks among it.
+        return jax.jit(jax.checkpoint(value, prevent_cse=False))
 
     def _on_tensorflow(self, inputs: tuple, constants: dict) -> Tensor:
         import tensorflow as tf

@@ -43,6 +43,13 @@ def axis(value: int, rank: int | None, *, owner: str, batch: bool = True) -> int
     return positive
 
 
+def axis_of(x: Any, value: int, *, owner: str, batch: bool = True) -> int:
+    """Return the axis of an input counted from the front, as `axis` does; -1 where a graph knows no rank."""
+    known = rank(x, owner=owner)
+    # Of an unknown rank only the last axis is known.
+    return -1 if known is None and value == -1 else axis(value, known, owner=owner, batch=batch)
+
+
 def floating(x: Any, *, owner: str) -> None:
     """Refuse an input that does not hold floating-point numbers."""
     if not hasattr(x, "dtype"):
@@ -83,10 +90,11 @@ def _is_of_numbers(x: Any) -> bool:
     return isinstance(x, Number) or hasattr(x, "__array__")
 
 
-def compute_output_spec(layer: keras.layers.Layer, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
+def compute_output_spec(layer: keras.layers.Layer, inputs: Any, *args: Any, **kwargs: Any) -> keras.KerasTensor:
     """Return what a layer makes of a symbolic input, refusing an integer one: a method that the layers have in common.
 
     Keras asks a layer that has a `compute_output_shape` for nothing else: `call` would refuse only when a model runs.
     """
     floating(inputs, owner=type(layer).__name__)
-    return keras.layers.Layer.compute_output_spec(layer, inputs, training=training)
+    # A subclass may take more than `training`.
+    return keras.layers.Layer.compute_output_spec(layer, inputs, *args, **kwargs)

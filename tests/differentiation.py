@@ -13,8 +13,8 @@ from keras_rectifiers import compilation
 _pays = compilation.pays
 
 
-def _known(x: Any, large: int) -> bool:
-    return _pays(x, 0)
+def _known(inputs: tuple, large: int) -> bool:
+    return _pays(inputs, 0)
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ NO_NUMBERS += (
     3.4028235e38,
 )
 NO_SEEDS = (*NO_INTEGERS[1:], -1, 2**31, 10**30)
+NO_INITIAL_ARRAYS = [np.full(4, value) for value in (float("nan"), float("inf"), 1e39, True, "1", 1j)]
 
 
 def each(name: str, *values: Any) -> tuple[dict[str, Any], ...]:
@@ -85,10 +86,11 @@ SPECIMENS = [
             *each("shared_axes", [1.5], [1, [2]], [[1], [2]], [True], [None], ["1"], iter([1, 2])),
             *each("shared_axes", np.array([1.0]), np.array([True]), np.array([[1, 2]]), np.array([])),
             *each("data_format", "channels_middle", *NO_TEXTS[1:]),
-            # A class and an array with axes are Keras's to judge.
+            # A class is Keras's to judge, and an array may have axes.
             *each("alpha_initializer", *(v for v in NO_NUMBERS if v is not object and np.ndim(v) == 0), [0.5]),
             *each("alpha_initializer", *map(keras.initializers.Constant, (float("nan"), 1e39))),
-            {"alpha_initializer": 1e5, "dtype": "float16"},
+            *each("alpha_initializer", *NO_INITIAL_ARRAYS, *map(keras.initializers.Constant, NO_INITIAL_ARRAYS)),
+            *({"alpha_initializer": value, "dtype": "float16"} for value in (1e5, np.full(4, 1e5))),
         ),
         wrong_shapes=(
             ({"shared_axes": [0]}, (None, 4)),
@@ -186,7 +188,7 @@ SPECIMENS = [
             *each("pieces", 0, 2**30, *NO_INTEGERS),
             *each("use_bias", *NO_BOOLEANS),
             *each("kernel_initializer", None, "unheard_of", keras.initializers.Constant(float("nan"))),
-            *each("bias_initializer", None, keras.initializers.Constant(1e39)),
+            *each("bias_initializer", None, keras.initializers.Constant(1e39), *NO_INITIAL_ARRAYS),
         ),
         wrong_shapes=(({}, (None, None)), ({}, (None,))),
     ),

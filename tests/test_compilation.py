@@ -1,6 +1,7 @@
 """Is each kernel compiled where it should be, as seldom as it should be, and plain where it must be?"""
 
 import collections
+import gc
 import importlib
 import os
 import pkgutil
@@ -116,6 +117,21 @@ def test_a_constant_that_changes_makes_no_program(programs):
             changed = {k: v + 0.01 * step if isinstance(v, float) else v for k, v in constants.items()}
             KERNELS[name](*inputs(name, 4), **changed)
     assert {name: len(found) for name, found in programs.items()} == dict.fromkeys(CALLS, 1)
+
+
+def test_of_many_programs_a_kernel_holds_those_used_last_and_graphs_keep_theirs(programs, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(kernels, "MOST_PROGRAMS", 4)
+    kernel, graph = KERNELS["elu._kernel"], tf.function(lambda x: gradient_of("elu._kernel", (x,)))
+    expected = graph(tf.ones((2, 6)))
+    for width in range(1, 9):
+        for size in (1, width):
+            kernel(tf.ones((2, size)), alpha=1.0)
+    gc.collect()
+    held = [key[0][1][0][0].shape[1] for key in programs["elu._kernel"]]
+    assert held == [6, 7, 1, 8]
+    np.testing.assert_array_equal(graph(tf.ones((2, 6))), expected)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +257,7 @@ def graph_of(layer: keras.layers.Layer, shape: tuple, **arguments: object) -> ob
 def test_a_training_graph_on_a_processor_compiles_the_kernel(specimen, monkeypatch):
     # compile(jit_compile="auto") would not: Keras switches XLA off where there is no accelerator.
     pays = compilation.pays
-    monkeypatch.setattr(compilation, "pays", lambda x, large: pays(x, 0))
+    monkeypatch.setattr(compilation, "pays", lambda inputs, large: pays(inputs, 0))
     assert must_compile(graph_of(specimen.make(), specimen.input_shape, training=True))
 
 
@@ -254,7 +270,7 @@ def test_an_inference_graph_is_plain(specimen, training):
 @each_layer
 def test_plain_makes_a_training_graph_plain(specimen, monkeypatch):
     pays = compilation.pays
-    monkeypatch.setattr(compilation, "pays", lambda x, large: pays(x, 0))
+    monkeypatch.setattr(compilation, "pays", lambda inputs, large: pays(inputs, 0))
     with compilation.plain():
         assert not must_compile(graph_of(specimen.make(), specimen.input_shape, training=True))
 
@@ -295,6 +311,8 @@ UNKNOWN_RANKS = {
     "crelu": lambda x: keras_rectifiers.activations.crelu(x, training=True),
     "scaled_softplus": lambda x: keras_rectifiers.activations.scaled_softplus(x, training=True),
     "sign_flip": lambda x: keras_rectifiers.activations.sign_flip(x, training=True),
+    "CReLU": lambda x: keras_rectifiers.CReLU()(x, training=True),
+    "SignFlip": lambda x: keras_rectifiers.SignFlip()(x, training=True),
 }
 
 
@@ -303,9 +321,28 @@ def test_a_tensor_of_unknown_rank_gives_what_a_known_one_gives(name, rng):
     import tensorflow as tf
 
     function = tf.function(UNKNOWN_RANKS[name], input_signature=[tf.TensorSpec(None)])
-    for shape in ((6,), (2, 6), (2, 3, 6)):
+    for shape in ((6,), (2, 6), (2, 3, 6))[name[0].isupper() :]:  # a layer's input has a batch
         x = rng.normal(size=shape).astype("float32")
         np.testing.assert_allclose(function(x), UNKNOWN_RANKS[name](x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 600])
+@pytest.mark.parametrize("shape", [(None,), None])
+def test_prelu_takes_a_slope_of_unknown_sizes_in_training(shape, size, rng):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((600, 600)), tf.TensorSpec(shape)])
+    def gradients(x, slope):
+        with tf.GradientTape() as tape:
+            tape.watch([x, slope])
+            y = keras_rectifiers.activations.prelu(x, slope, training=True)
+        return tape.gradient(y, [x, slope])
+
+    x, slope = rng.normal(size=(600, 600)).astype("float32"), rng.normal(size=size).astype("float32")
+    of_x, of_slope = gradients(x, slope)
+    np.testing.assert_array_equal(of_x, np.where(x > 0, 1.0, slope + 0 * x))
+    expected = np.minimum(x, 0.0).sum(0) if size > 1 else np.minimum(x, 0.0).sum(keepdims=True)[0]
+    np.testing.assert_allclose(of_slope, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

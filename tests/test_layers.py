@@ -216,6 +216,19 @@ def test_a_subclass_with_a_weight_keeps_it_and_the_state(layer, tmp_path):
     assert to_numpy(loaded.layers[0].scale.value) == 3.0
 
 
+@each_layer
+def test_a_subclass_may_take_another_argument(specimen):
+    class Wider(specimen.layer):
+        def call(self, inputs, extra=None, training=None):
+            return super().call(inputs, training=training) + extra
+
+    inputs, extra = keras.Input(specimen.input_shape), keras.Input(specimen.output_shape)
+    for outputs in (Wider(**specimen.arguments)(inputs, extra=extra), Wider(**specimen.arguments)(inputs, extra)):
+        model = keras.Model([inputs, extra], outputs)
+        added = model([batch(specimen), np.ones((3, *specimen.output_shape), "float32")])
+        assert tuple(added.shape) == (3, *specimen.output_shape)
+
+
 @stochastic
 @pytest.mark.parametrize("truthy", [1, np.True_])
 def test_any_true_value_of_training_draws(layer, truthy):
@@ -231,6 +244,30 @@ def test_prelu_takes_any_number_as_its_initial_slope(initial):
     layer.build((None, 3))
     np.testing.assert_array_equal(to_numpy(layer.alpha.value), 0.5)
     assert json.dumps(layer.get_config())
+
+
+@pytest.mark.parametrize("kind", [np.array, keras.ops.convert_to_tensor, keras.Variable])
+def test_an_array_as_initializer_is_loaded_again(kind, tmp_path):
+    # A float of Python's and one of float32 are equal.
+    slopes = [0.25, 0.5, 0.75]
+    layers = [keras_rectifiers.PReLU(kind(slopes)), keras_rectifiers.MaxoutDense(1, 3, bias_initializer=kind(slopes))]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.save(tmp_path / "model.keras")
+    for layer in keras.saving.load_model(tmp_path / "model.keras").layers:
+        again = type(layer).from_config(layer.get_config())
+        again.build((None, 3))
+        np.testing.assert_array_equal(to_numpy(again.weights[-1].value), slopes)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 4), (0,)])
+def test_an_initial_array_of_another_shape_is_refused_in_build(shape):
+    for layer in (
+        keras_rectifiers.PReLU(np.ones(shape)),
+        keras_rectifiers.MaxoutDense(2, kernel_initializer=np.ones((2, *shape))),
+        keras_rectifiers.MaxoutDense(2, bias_initializer=np.ones((2, *shape))),
+    ):
+        with pytest.raises(ValueError, match="initializer` must be an initializer that broadcasts.*Received: "):
+            layer.build((None, 4))
 
 
 def test_prelu_takes_an_array_of_shared_axes():

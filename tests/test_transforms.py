@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_rectifiers
 from differentiation import central_differences, compiled, to_numpy, value_and_gradients
 from keras_rectifiers import activations
 
@@ -64,6 +65,26 @@ def test_forward_mode_is_the_directional_derivative(name, graph, path, rng):
         found = (tf.function(forward) if graph else forward)(tf.constant(x), tf.constant(direction))
         expected = directional(UNITS[name], x, direction)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@on["tensorflow"]
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("layer", [False, True], ids=["function", "layer"])
+def test_forward_mode_by_the_slope_of_a_large_prelu_is_the_sum_of_what_is_negative(layer, graph, rng):
+    import tensorflow as tf
+
+    x = tf.constant(rng.normal(size=(1024, 512)), tf.float32)
+    unit = keras_rectifiers.PReLU()
+    unit.build(x.shape)
+
+    def forward(slope):
+        with tf.autodiff.ForwardAccumulator(slope, tf.ones_like(slope)) as accumulator:
+            y = unit(x, training=True) if layer else activations.prelu(x, slope, training=True)
+        return accumulator.jvp(y)
+
+    slope = unit.alpha.value if layer else tf.ones(512)
+    found = tf.function(lambda: forward(slope))() if graph else forward(slope)
+    np.testing.assert_array_equal(found, np.minimum(x, 0.0))
 
 
 @on["tensorflow"]
@@ -181,6 +202,25 @@ def test_jax_transforms_are_the_derivatives(name, rng):
     both = np.stack([x, x + 1])
     np.testing.assert_allclose(jax.vmap(function)(both), [function(x), function(x + 1)], rtol=1e-12)
     np.testing.assert_allclose(jax.vmap(jax.grad(total))(both)[1], jax.grad(total)(x + 1), rtol=1e-12)
+
+
+@on["jax"]
+@each_unit
+def test_a_backward_pass_on_jax_keeps_the_input_and_nothing_of_its_size(name, rng):
+    import jax
+
+    x = jax.numpy.asarray(rng.normal(size=(30, 60)), "float32")
+    _, pullback = jax.vjp(UNITS[name], x)
+    assert all(kept is x for kept in jax.tree.leaves(pullback) if kept.size > 60)
+
+
+@on["jax"]
+def test_prelu_on_jax_keeps_its_slope_beside_the_input(rng):
+    import jax
+
+    x, slope = (jax.numpy.asarray(rng.normal(size=size), "float32") for size in ((30, 60), 60))
+    _, pullback = jax.vjp(activations.prelu, x, slope)
+    assert {id(kept) for kept in jax.tree.leaves(pullback) if kept.size > 1} == {id(x), id(slope)}
 
 
 @on["jax"]

@@ -60,10 +60,7 @@ def crelu(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor:
         A tensor of the dtype of `x`, twice as wide along `axis`, first all positive parts, then all negative ones.
     """
     x = tensors.converted(x, owner="crelu")
-    axis = checks.integer("axis", axis)
-    # Of an unknown rank only the last axis is known.
-    if axis != -1 or tensors.rank(x, owner="`crelu`") is not None:
-        axis = tensors.axis(axis, tensors.rank(x, owner="`crelu`"), owner="`crelu`", batch=False)
+    axis = tensors.axis_of(x, checks.integer("axis", axis), owner="`crelu`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -110,12 +107,14 @@ class CReLU(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         tensors.floating(inputs, owner="CReLU")
-        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="CReLU"), owner="CReLU")
+        axis = tensors.axis_of(inputs, self.axis, owner="CReLU")
         return _kernel(inputs, axis=axis, training=training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        axis = tensors.axis(self.axis, len(inputs.shape), owner="CReLU")
-        if previous_mask is None or axis >= len(previous_mask.shape):
+        if previous_mask is None:
+            return None
+        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="CReLU"), owner="CReLU")
+        if axis >= len(previous_mask.shape):
             return previous_mask
         return ops.concatenate([previous_mask, previous_mask], axis=axis)
 

@@ -85,10 +85,11 @@ class MaxoutDense(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         inputs = _checked_shape(input_shape)[-1]
+        width = self.units * self.pieces
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(inputs, self.units * self.pieces),
-            initializer=self.kernel_initializer,
+            shape=(inputs, width),
+            initializer=checks.fills("kernel_initializer", self.kernel_initializer, (inputs, width)),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
@@ -96,8 +97,8 @@ class MaxoutDense(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",
-                shape=(self.units * self.pieces,),
-                initializer=self.bias_initializer,
+                shape=(width,),
+                initializer=checks.fills("bias_initializer", self.bias_initializer, (width,)),
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )

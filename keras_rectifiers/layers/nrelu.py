@@ -219,7 +219,7 @@ class NReLU(keras.layers.Layer):
         return _applied(inputs, self.inference, self.seed_generator, keys.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        return tensors.shape(input_shape, owner="NReLU")
 
     compute_output_spec = tensors.compute_output_spec
 

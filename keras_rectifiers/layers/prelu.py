@@ -82,7 +82,9 @@ def prelu(x: Tensor, slope: Tensor = 0.25, training: bool | None = None) -> Tens
         slope = ops.convert_to_tensor(slope, dtype=wide(x.dtype))
     elif not keras.backend.is_float_dtype(keras.backend.standardize_dtype(slope.dtype)):
         slope = ops.cast(slope, wide(x.dtype))
-    shared = () if tensors.rank(x, owner="`prelu`") is None else _shared(tuple(x.shape), tuple(slope.shape))
+    # Where a graph does not know a rank the operations are plain, which ask for no axes.
+    known = all(tensors.rank(value, owner="`prelu`") is not None for value in (x, slope))
+    shared = _shared(tuple(x.shape), tuple(slope.shape)) if known else ()
     return _kernel(x, slope, shared=shared, training=training)
 
 
@@ -169,10 +171,11 @@ class PReLU(keras.layers.Layer):
                 f"PReLU expected a known size on every axis that has slopes of its own; add axes {unknown} to "
                 f"`shared_axes` or give their size. Received: input_shape={shape}"
             )
+        of_slopes = tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape)))
         self.alpha = self.add_weight(
             name="alpha",
-            shape=tuple(shape[axis] if axis in own else 1 for axis in range(1, len(shape))),
-            initializer=self.alpha_initializer,
+            shape=of_slopes,
+            initializer=checks.fills("alpha_initializer", self.alpha_initializer, of_slopes),
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
             # The kernel widens half-precision inputs, so the slopes' gradients are summed in float32.

@@ -207,7 +207,7 @@ class RReLU(keras.layers.Layer):
         return _applied(inputs, self.lower, self.upper, self.uniform_in, self.seed_generator, keys.draws(training))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        return tensors.shape(input_shape, owner="RReLU")
 
     compute_output_spec = tensors.compute_output_spec
 

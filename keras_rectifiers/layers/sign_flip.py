@@ -46,10 +46,7 @@ def sign_flip(x: Tensor, axis: int = -1, training: bool | None = None) -> Tensor
         A tensor of the shape and dtype of `x`.
     """
     x = tensors.converted(x, owner="sign_flip")
-    axis = checks.integer("axis", axis)
-    # Of an unknown rank only the last axis is known.
-    if axis != -1 or tensors.rank(x, owner="`sign_flip`") is not None:
-        axis = tensors.axis(axis, tensors.rank(x, owner="`sign_flip`"), owner="`sign_flip`", batch=False)
+    axis = tensors.axis_of(x, checks.integer("axis", axis), owner="`sign_flip`", batch=False)
     return _kernel(x, axis=axis, training=training)
 
 
@@ -95,7 +92,7 @@ class SignFlip(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         tensors.floating(inputs, owner="SignFlip")
-        axis = tensors.axis(self.axis, tensors.rank(inputs, owner="SignFlip"), owner="SignFlip")
+        axis = tensors.axis_of(inputs, self.axis, owner="SignFlip")
         return _kernel(inputs, axis=axis, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

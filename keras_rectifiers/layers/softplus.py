@@ -89,7 +89,7 @@ class ScaledSoftplus(keras.layers.Layer):
         return _kernel(inputs, sharpness=self.sharpness, training=training)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
+        return tensors.shape(input_shape, owner="ScaledSoftplus")
 
     compute_output_spec = tensors.compute_output_spec
 
