@@ -55,6 +55,33 @@ def test_each_weight_is_written_once_whatever_the_signatures(model, tmp_path):
     np.testing.assert_allclose(next(iter(served(inputs=x).values())), made.predict(x, verbose=0), rtol=2e-3, atol=2e-3)
 
 
+def of_outputs(arranged: Any) -> keras.Model:
+    x = Input((4,))
+    return keras.Model(x, arranged(Dense(2)(x), Dense(3)(x)))
+
+
+# What is returned, the name asked for, and the refusal.
+OUTPUTS = {
+    "a list in a dict": (lambda y, z: {"a": [y, z], "b": y}, None, "one tensor as output `a`. Received: list"),
+    "a dict in a list": (lambda y, z: [y, {"b": z}], None, "one tensor as output `outputs_1`. Received: dict"),
+    "a name for named ones": (lambda y, z: {"a": y, "b": z}, "z", "Received: output='z', of outputs named a, b"),
+}
+
+
+@pytest.mark.parametrize("probe", [None, {"inputs": np.ones((2, 4))}], ids=["drawn", "given"])
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_outputs_that_no_signature_can_name_are_refused(case, probe, tmp_path):
+    arranged, output, message = OUTPUTS[case]
+    with pytest.raises(ValueError, match=f"{message}$") as refused:
+        serving.export(of_outputs(arranged), tmp_path / "x", probe=probe, output=output)
+    assert "\n" not in str(refused.value) and not list(tmp_path.iterdir())
+
+
+def test_a_name_asked_for_numbers_the_outputs_of_a_list(tmp_path):
+    served = exported(of_outputs(lambda y, z: [y, z]), tmp_path / "x", output="z")
+    assert set(served(inputs=normals(3, 4))) == {"z_0", "z_1"}
+
+
 class Subclass(keras.Model):
     def __init__(self) -> None:
         super().__init__()
