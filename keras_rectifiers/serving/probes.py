@@ -65,6 +65,16 @@ def vocabularies(model: keras.Model) -> list[list | None]:
     return found
 
 
+def check_vocabularies(model: keras.Model) -> None:
+    """Refuse lookup layers without words: TensorFlow would find their tables not initialized, whatever the inputs."""
+    layers = [layer for layer in flattened(model) if hasattr(layer, "get_vocabulary")]
+    if empty := [layer.name for layer in layers if not list(layer.get_vocabulary(include_special_tokens=False))]:
+        raise ValueError(
+            # The first, for within a TextVectorization is a second one.
+            f"Expected lookup layers that were adapted or given a vocabulary. Received: {empty[0]}, without words"
+        )
+
+
 def _of_size(specs: Sequence[tf.TensorSpec], words: Sequence[list | None], size: int) -> Arrays:
     rng = np.random.default_rng(0)
     # Where one input has a fixed number of rows, those beside it have the same.

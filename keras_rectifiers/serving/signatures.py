@@ -41,6 +41,7 @@ class Signature(NamedTuple):
 
 def default(model: keras.Model, output: str | None, example: Arrays | None) -> Signature:
     """Return deterministic inference, with inputs and outputs of names that stay."""
+    probes.check_vocabularies(model)
     _check_outputs(model, output)
     names = input_names(model)
     specs = tuple(

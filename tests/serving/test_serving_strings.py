@@ -100,6 +100,16 @@ def test_each_input_is_drawn_from_its_own_vocabulary(tmp_path):
     serving.check(path)
 
 
+@pytest.mark.parametrize("probe", [None, {"words": [["a"], ["b"]]}], ids=["drawn", "given"])
+@pytest.mark.parametrize(
+    "unit", [layers.TextVectorization(name="unit", output_sequence_length=4), layers.StringLookup(name="unit")]
+)
+def test_a_lookup_that_was_not_adapted_is_named(unit, probe, tmp_path):
+    words = Input((1,), dtype="string", name="words")
+    with pytest.raises(ValueError, match=r"adapted or given a vocabulary. Received: unit, without words$"):
+        serving.export(embedded(words, unit(words)), tmp_path / "x", probe=probe)
+
+
 @pytest.mark.parametrize("kind", ["str", "object", "bytes", "list"])
 def test_a_probe_of_strings_is_kept_and_replayed(kind, tmp_path):
     words = np.array([["red tea", "grün"], ["", "blue"]])[:, :1]
