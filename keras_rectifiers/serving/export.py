@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ def export(
     ('irises', '1')
     """
     folder = Path(folder)
+    _check_given(probe, preprocess)
     model = models.accepted(model, probe)
     _check_arguments(folder, card, features, normalized)
     server_files.check_installed()
@@ -103,6 +104,13 @@ def export(
             # Last, for it holds the checksums of the others.
             cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
+
+
+def _check_given(probe: Any, preprocess: Any) -> None:
+    if probe is not None and not isinstance(probe, Mapping):
+        raise ValueError(f"Expected a `probe` of inputs by name. Received: {type(probe).__name__}")
+    if preprocess is not None and not callable(preprocess):
+        raise ValueError(f"Expected a function or layer as `preprocess`. Received: {preprocess!r}")
 
 
 def _check_arguments(folder: Path, card: Any, features: bool | str, normalized: bool) -> None:

@@ -272,6 +272,11 @@ BAD = {
     "a version that is there": (FileExistsError, "served/1 is there", {"folder": "served", "version": 1}),
     "version 0": (ValueError, "version of at least 1. Received: 0", {"version": 0}),
     "version two": (ValueError, "version of at least 1. Received: 'two'", {"version": "two"}),
+    "version True": (ValueError, "version of at least 1. Received: True", {"version": True}),
+    "version 1.0": (ValueError, "version of at least 1. Received: 1.0", {"version": 1.0}),
+    "a probe without a name": (ValueError, "probe. of inputs by name. Received: ndarray", {"probe": np.ones((2, 4))}),
+    "a probe of lists": (ValueError, "`probe` of inputs by name. Received: list", {"probe": [[1, 2, 3, 4]]}),
+    "a divisor": (ValueError, "function or layer as `preprocess`. Received: 255.0", {"preprocess": 255.0}),
     "a file in the folder's place": (NotADirectoryError, "a_file", {"folder": "a_file"}),
     "a file above the folder": (NotADirectoryError, "a_file/new", {"folder": "a_file/new"}),
     "names of a probe": (ValueError, "named inputs. Received: x", {"probe": {"x": np.ones((2, 4))}}),
@@ -300,6 +305,11 @@ def test_bad_input_is_refused_by_name_and_leaves_nothing(case, tmp_path):
     with pytest.raises(kind, match=message):
         serving.export(given.pop("model")(), tmp_path / given.pop("folder"), **given)
     assert tree(tmp_path) == before
+
+
+def test_a_version_is_any_integer(tmp_path):
+    path = serving.export(tiny(), tmp_path / "x", version=np.int64(3))
+    assert path.name == "3" and json.loads((path / CARD).read_text())["version"] == 3
 
 
 @pytest.mark.parametrize("function", ["pathlib.Path.mkdir", "tempfile.mkdtemp", "pathlib.Path.rename", "os.replace"])
