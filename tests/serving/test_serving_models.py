@@ -208,14 +208,44 @@ def test_two_names_that_become_one_are_refused(tmp_path):
         serving.export(keras.Model(tensors, layers.Subtract()(tensors)), tmp_path / "x")
 
 
+def within(*units: Any) -> keras.Model:
+    return keras.Sequential([Dense(50), *units])
+
+
+class Around(layers.Layer):
+    def __init__(self, unit: Any, **named: Any) -> None:
+        super().__init__(**named)
+        self.unit = unit
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return self.unit(x)
+
+
 TRAINING = {
     "RReLU": (lambda: kr.RReLU(seed=1, name="noisy"), "noisy; `sample=True` (--sample)", None),
     "NReLU": (lambda: kr.NReLU(seed=1, name="noisy"), "noisy; `sample=True` (--sample)", None),
     "Dropout": (lambda: layers.Dropout(0.5, name="noisy"), "noisy", "noisy"),
     "GaussianNoise": (lambda: layers.GaussianNoise(1.0, name="noisy"), "noisy", "noisy"),
     "BatchNormalization": (lambda: layers.BatchNormalization(name="noisy"), "noisy", "noisy"),
-    "a model": (lambda: keras.Sequential([layers.Dropout(0.5)], name="noisy"), "noisy", "noisy"),
+    "a model": (lambda: keras.Sequential([layers.Dropout(0.5, name="noisy")]), "noisy", "noisy"),
+    "RReLU in a model": (lambda: within(kr.RReLU(seed=1, name="noisy")), "noisy; `sample=True` (--sample)", None),
+    "RReLU in two models": (lambda: within(within(kr.NReLU(name="noisy"))), "noisy; `sample=True` (--sample)", None),
+    "both in a model": (
+        lambda: within(kr.RReLU(seed=1, name="noisy"), layers.Dropout(0.5, name="dropped")),
+        "dropped, noisy; `sample=True` (--sample)",
+        "dropped",
+    ),
+    "ELU in a model": (lambda: within(kr.ELU()), None, None),
+    "RReLU in a layer": (lambda: Around(kr.RReLU(seed=1, name="noisy")), "noisy; `sample=True` (--sample)", None),
+    "Dropout in a layer": (lambda: Around(layers.Dropout(0.5), name="noisy"), "noisy", "noisy"),
+    "nothing in a layer": (lambda: Around(Dense(50), name="noisy"), "noisy", "noisy"),
+    "a recurrent layer": (
+        lambda: keras.Sequential([layers.Reshape((50, 1)), layers.LSTM(4, name="noisy")]),
+        "noisy",
+        "noisy",
+    ),
     "ELU": (kr.ELU, None, None),
+    "Dense": (lambda: Dense(50), None, None),
 }
 
 
