@@ -65,7 +65,7 @@ def _export_parser() -> argparse.ArgumentParser:
         const=True,
         default=False,
         metavar="LAYER",
-        help="add a signature that returns the last hidden layer, or this one",
+        help="add a signature that returns what goes into the last layer with weights, or what comes out of this one",
     )
     parser.add_argument("--normalized", action="store_true", help="give the features the length 1")
     parser.add_argument("--sample", action="store_true", help="add a signature that draws noise from a seed")

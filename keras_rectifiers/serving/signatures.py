@@ -101,7 +101,7 @@ def preprocess(inference: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) 
 
 
 def features(model: keras.Model, inference: Signature, layer: str | None, normalized: bool) -> Signature:
-    """Return the outputs of the last hidden layer, or of the one that is named, of length 1 if `normalized`."""
+    """Return the input of the last layer with weights, or the output of the one named, of length 1 if `normalized`."""
     hidden = keras.Model(model.inputs, _last_hidden(model) if layer is None else model.get_layer(layer).output)
 
     def extract(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -157,8 +157,8 @@ def _argument(name: str) -> str:
 def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.Tensor]:
     """Return a model's outputs by name and in types that TensorFlow Serving's REST interface knows.
 
-    One output is called `output`; left out, `probabilities` after a softmax and `outputs` after anything else. With
-    probabilities come the classes, the numbers of the largest.
+    One output is called `output`; left out, `probabilities` after a softmax of the outermost layers and `outputs` after
+    anything else. With probabilities come the classes, the numbers of the largest.
     """
     values = {
         name: tf.cast(value, tf.float32) if value.dtype.is_floating else value

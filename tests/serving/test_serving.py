@@ -175,6 +175,15 @@ def test_what_follows_a_softmax_is_not_called_probabilities(tmp_path):
     assert set(served(inputs=normals(2, 4))) == {"outputs"}
 
 
+def test_a_softmax_within_a_model_is_called_probabilities_only_if_asked(tmp_path):
+    within = keras.Sequential([Input((4,)), Dense(3, activation="softmax")])
+    model = keras.Sequential([Input((4,)), within])
+    names = [
+        set(exported(model, tmp_path / "x", output=name)(inputs=normals(2, 4))) for name in (None, "probabilities")
+    ]
+    assert names == [{"outputs"}, {"probabilities", "classes"}]
+
+
 def test_pixels_and_png_files_are_scaled_as_asked(everything, rng):
     pixels = rng.integers(0, 256, (5, 8, 8, 3)).astype("uint8")
     expected = everything.model.predict(pixels.astype("float32") / 255, verbose=0)
@@ -212,6 +221,12 @@ def test_features_are_the_last_hidden_layer_or_the_one_named_of_length_one_if_as
     named = exported(dense.model, tmp_path / "named", features="first", normalized=True)
     expected = first / np.linalg.norm(first, axis=1, keepdims=True)
     np.testing.assert_allclose(named("features", inputs=x)["features"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_features_before_the_last_layer_with_weights_can_be_the_logits(tmp_path):
+    model, x = keras.Sequential([Input((4,)), Dense(3), keras.layers.BatchNormalization()]), normals(5, 4)
+    found = exported(model, tmp_path / "x", features=True)("features", inputs=x)["features"]
+    np.testing.assert_allclose(found, model.layers[0](x), rtol=1e-5, atol=1e-6)
 
 
 def sampled(noisy: Exported, x: np.ndarray, *seed: int) -> dict[str, np.ndarray]:
