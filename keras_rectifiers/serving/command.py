@@ -65,7 +65,7 @@ def _export_parser() -> argparse.ArgumentParser:
         const=True,
         default=False,
         metavar="LAYER",
-        help="add a signature that returns the last hidden layer, or this one",
+        help="add a signature that returns what goes into the last layer with weights, or what comes out of this one",
     )
     parser.add_argument("--normalized", action="store_true", help="give the features the length 1")
     parser.add_argument("--sample", action="store_true", help="add a signature that draws noise from a seed")
@@ -133,7 +133,9 @@ def _loaded(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False)
     # A file that is none fails in many ways.
     except Exception as error:
-        raise ValueError(f"{path} cannot be loaded as a Keras model: {reason(error)}") from None
+        said = reason(error)
+        hint = " Was a lookup layer in it never adapted?" if "cannot be empty tensors" in said else ""
+        raise ValueError(f"{path} cannot be loaded as a Keras model: {said}{hint}") from None
 
 
 def _arrays(path: Path) -> dict:
@@ -142,11 +144,14 @@ def _arrays(path: Path) -> dict:
     from keras_rectifiers.serving.reasons import reason
 
     try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (ValueError, TypeError, zipfile.BadZipFile) as error:
+        arrays = np.load(path)
+        if not isinstance(arrays, np.ndarray):
+            with arrays:
+                return dict(arrays)
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         hint = " Strings are kept without pickle as an array of text, dtype U." if "allow_pickle" in str(error) else ""
         raise ValueError(f"{path} is no .npz file of arrays by name: {reason(error)}{hint}") from None
+    raise ValueError(f"{path} holds one array without a name; expected an .npz file of inputs by name.")
 
 
 def _card(path: Path) -> dict:

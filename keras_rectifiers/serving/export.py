@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,18 @@ def export(
             served as `right_side`.
         folder: the model's folder; its name is the name it is served by.
         version: a number from 1 to 2**63 - 1; left out, one more than the highest that is there.
-        output: the name of a single output; left out, `probabilities` after a softmax and `outputs` after
-            anything else. With `probabilities` come `classes`, the numbers of the largest.
+        output: the name of a single output; left out, `probabilities` where the last of the outermost layers is or has
+            a softmax, and `outputs` after anything else, a model within this one or a subclassed one too. With
+            `probabilities` come `classes`, the numbers of the largest. The outputs of a list are numbered behind the
+            name, those of a dictionary have names and take no other.
         probe: inputs by name, each of shape (rows, ...), kept in the version with the outputs that belong to them; left
             out, 32 rows are drawn (of a fixed batch its own number): words from the vocabulary of the layer that looks
             them up, sizes of 4, or where the model refuses these of 8, 16 and so on up to 256.
         preprocess: a function or Keras layer from pixels as float32, 0 to 255, to the model's input. It adds the
             signatures `preprocess` (uint8 images) and `preprocess_bytes` (encoded JPEG or PNG files, resized).
-        features: adds the signature `features`: the last hidden layer, or the layer of this name.
+        features: adds the signature `features`: what goes into the last of the outermost layers that has weights, or
+            what comes out of the layer of this name. Where BatchNormalization or PReLU stands behind the output layer,
+            the first are the logits: name the layer.
         normalized: gives the features the length 1.
         sample: adds the signature `sample`, in which RReLU and NReLU draw noise from an int32[2] input `seed`, one for
             the whole request: for a server that does not batch.
@@ -81,6 +85,7 @@ def export(
     ('irises', '1')
     """
     folder = Path(folder)
+    _check_given(probe, preprocess)
     model = models.accepted(model, probe)
     _check_arguments(folder, card, features, normalized)
     server_files.check_installed()
@@ -103,6 +108,13 @@ def export(
             # Last, for it holds the checksums of the others.
             cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
+
+
+def _check_given(probe: Any, preprocess: Any) -> None:
+    if probe is not None and not isinstance(probe, Mapping):
+        raise ValueError(f"Expected a `probe` of inputs by name. Received: {type(probe).__name__}")
+    if preprocess is not None and not callable(preprocess):
+        raise ValueError(f"Expected a function or layer as `preprocess`. Received: {preprocess!r}")
 
 
 def _check_arguments(folder: Path, card: Any, features: bool | str, normalized: bool) -> None:

@@ -11,6 +11,9 @@ import numpy as np
 from keras_rectifiers import NReLU, RReLU
 from keras_rectifiers.serving.reasons import reason
 
+# They take `training` for the sake of quantization only.
+ALIKE = (keras.layers.Dense, keras.layers.EinsumDense)
+
 
 def accepted(model: Any, probe: Mapping | None) -> keras.Model:
     """Return a model with symbolic inputs: the given one, or one around a subclassed model that has been called."""
@@ -32,10 +35,9 @@ def accepted(model: Any, probe: Mapping | None) -> keras.Model:
 
 def warn_of_noise(model: keras.Model, sample: bool) -> None:
     """Tell of layers that were called with `training=True`, which Keras overrides at inference, and so does serving."""
-    layers = [layer for layer in flattened(model) if _called_for_training(layer)]
+    layers = [inner for layer in flattened(model) if _called_for_training(layer) for inner in _acting(layer)]
     ours = [layer for layer in layers if isinstance(layer, RReLU | NReLU)]
-    # Of ours, the others only compile differently in training.
-    foreign = [layer for layer in layers if not type(layer).__module__.startswith("keras_rectifiers.")]
+    foreign = [layer for layer in layers if not isinstance(layer, RReLU | NReLU)]
     if silent := (foreign if sample else [*ours, *foreign]):
         hint = "; `sample=True` (--sample) adds a signature that draws the noise of RReLU and NReLU" if ours else ""
         warnings.warn(
@@ -45,8 +47,8 @@ def warn_of_noise(model: keras.Model, sample: bool) -> None:
         )
 
 
-def flattened(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return a model's layers, those within others too."""
+def flattened(model: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return a model's or layer's layers, those within others too."""
     # Private, but `layers` lists only the outermost.
     return list(model._flatten_layers(include_self=False, recursive=True))
 
@@ -89,6 +91,21 @@ def _dtype(given: Any, otherwise: str) -> str:
         return otherwise
     array = np.asarray(given)
     return "string" if array.dtype.kind in "OSU" else otherwise if array.dtype.kind == "f" else array.dtype.name
+
+
+def _acting(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return what does in training something else: of a model of layers these; of any other layer, itself in doubt."""
+    # Of ours, the others only compile differently in training.
+    if type(layer).__module__.startswith("keras_rectifiers."):
+        return [layer] if isinstance(layer, RReLU | NReLU) else []
+    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        return [acting for inner in layer.layers for acting in _acting(inner)]
+    if type(layer) in ALIKE or "training" not in inspect.signature(layer.call).parameters:
+        return []
+    inside = [acting for inner in flattened(layer) for acting in _acting(inner)]
+    ours = [inner for inner in inside if isinstance(inner, RReLU | NReLU)]
+    # What its own `call` does in training nobody knows, unless units of ours explain it.
+    return ours if ours and len(ours) == len(inside) else [layer, *ours]
 
 
 def _called_for_training(layer: keras.layers.Layer) -> bool:

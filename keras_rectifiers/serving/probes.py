@@ -44,7 +44,7 @@ def checked(example: Any, specs: Sequence[tf.TensorSpec]) -> Arrays:
             f"Expected inputs to try the model with, named {', '.join(spec.name for spec in specs)}. "
             f"Received: {', '.join(example)}"
         )
-    arrays = {spec.name: _typed(np.asarray(example[spec.name]), spec.dtype) for spec in specs}
+    arrays = {spec.name: _unchanged(spec.name, np.asarray(example[spec.name]), spec.dtype) for spec in specs}
     for spec in specs:
         if not spec.shape.is_compatible_with(arrays[spec.name].shape) or not len(arrays[spec.name]):
             raise ValueError(
@@ -65,6 +65,16 @@ def vocabularies(model: keras.Model) -> list[list | None]:
     return found
 
 
+def check_vocabularies(model: keras.Model) -> None:
+    """Refuse lookup layers without words: TensorFlow would find their tables not initialized, whatever the inputs."""
+    layers = [layer for layer in flattened(model) if hasattr(layer, "get_vocabulary")]
+    if empty := [layer.name for layer in layers if not list(layer.get_vocabulary(include_special_tokens=False))]:
+        raise ValueError(
+            # The first, for within a TextVectorization is a second one.
+            f"Expected lookup layers that were adapted or given a vocabulary. Received: {empty[0]}, without words"
+        )
+
+
 def _of_size(specs: Sequence[tf.TensorSpec], words: Sequence[list | None], size: int) -> Arrays:
     rng = np.random.default_rng(0)
     # Where one input has a fixed number of rows, those beside it have the same.
@@ -78,6 +88,28 @@ def _of_size(specs: Sequence[tf.TensorSpec], words: Sequence[list | None], size:
             values = rng.random(shape) if spec.dtype.is_floating else rng.integers(0, 2, shape)
         arrays[spec.name] = _typed(values, spec.dtype)
     return arrays
+
+
+def _unchanged(name: str, values: np.ndarray, dtype: tf.DType) -> np.ndarray:
+    if wrong := _changed(values, dtype):
+        raise ValueError(
+            f"Expected `{name}` of values that {dtype.name} takes as they are. Received: {wrong[0]!r} of dtype "
+            f"{values.dtype}"
+        )
+    return _typed(values, dtype)
+
+
+def _changed(values: np.ndarray, dtype: tf.DType) -> list:
+    """Return the values that become others in this type: floats are rounded, which is no change."""
+    if dtype == tf.string:
+        return [word for word in values.ravel().tolist() if not isinstance(word, str | bytes)]
+    # NumPy would read numbers in texts, and drop imaginary parts.
+    if values.dtype.kind in "OSUcmM":
+        return values.ravel().tolist()
+    if dtype.is_floating:
+        return []
+    with np.errstate(invalid="ignore"):
+        return values[values.astype(dtype.as_numpy_dtype) != values].tolist()
 
 
 def _typed(values: np.ndarray, dtype: tf.DType) -> np.ndarray:

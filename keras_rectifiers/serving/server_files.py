@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rectifiers.serving import model_list
+from keras_rectifiers.serving.card import EXTRA
 from keras_rectifiers.serving.probes import Arrays
 
 WARM_UP = "tf_serving_warmup_requests"
@@ -35,8 +36,8 @@ def write(path: Path, model: str, tried: dict[str, tuple[Arrays, Arrays]], fixed
 
     Each signature is asked with one row and with all; where the number of rows is `fixed`, with these only.
     """
-    (path / "assets.extra").mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path / "assets.extra" / WARM_UP)) as writer:
+    (path / EXTRA).mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path / EXTRA / WARM_UP)) as writer:
         for signature, (inputs, _) in tried.items():
             # A server that batches refuses inputs of different first sizes, and with such a warm-up the whole model.
             if "seed" not in inputs:

@@ -41,6 +41,8 @@ class Signature(NamedTuple):
 
 def default(model: keras.Model, output: str | None, example: Arrays | None) -> Signature:
     """Return deterministic inference, with inputs and outputs of names that stay."""
+    probes.check_vocabularies(model)
+    _check_outputs(model, output)
     names = input_names(model)
     specs = tuple(
         tf.TensorSpec(tensor.shape, _wide(tensor.dtype), name=name)
@@ -99,7 +101,7 @@ def preprocess(inference: Signature, scaling: Callable[[tf.Tensor], tf.Tensor]) 
 
 
 def features(model: keras.Model, inference: Signature, layer: str | None, normalized: bool) -> Signature:
-    """Return the outputs of the last hidden layer, or of the one that is named, of length 1 if `normalized`."""
+    """Return the input of the last layer with weights, or the output of the one named, of length 1 if `normalized`."""
     hidden = keras.Model(model.inputs, _last_hidden(model) if layer is None else model.get_layer(layer).output)
 
     def extract(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -155,19 +157,36 @@ def _argument(name: str) -> str:
 def named(outputs: Any, model: keras.Model, output: str | None) -> dict[str, tf.Tensor]:
     """Return a model's outputs by name and in types that TensorFlow Serving's REST interface knows.
 
-    One output is called `output`; left out, `probabilities` after a softmax and `outputs` after anything else. With
-    probabilities come the classes, the numbers of the largest.
+    One output is called `output`; left out, `probabilities` after a softmax of the outermost layers and `outputs` after
+    anything else. With probabilities come the classes, the numbers of the largest.
     """
-    if isinstance(outputs, Mapping):
-        values = dict(outputs)
-    elif isinstance(outputs, list | tuple):
-        values = {f"{output or 'outputs'}_{number}": value for number, value in enumerate(outputs)}
-    else:
-        values = {output or ("probabilities" if _ends_in_softmax(model) else "outputs"): outputs}
-    values = {n: tf.cast(v, tf.float32) if v.dtype.is_floating else v for n, v in values.items()}
+    values = {
+        name: tf.cast(value, tf.float32) if value.dtype.is_floating else value
+        for name, value in _by_name(outputs, model, output).items()
+    }
     if "probabilities" in values and "classes" not in values:
         values["classes"] = tf.argmax(values["probabilities"], axis=-1)
     return values
+
+
+def _by_name(outputs: Any, model: keras.Model, output: str | None) -> dict[str, Any]:
+    if isinstance(outputs, Mapping):
+        return dict(outputs)
+    if isinstance(outputs, list | tuple):
+        return {f"{output or 'outputs'}_{number}": value for number, value in enumerate(outputs)}
+    return {output or ("probabilities" if _ends_in_softmax(model) else "outputs"): outputs}
+
+
+def _check_outputs(model: keras.Model, output: str | None) -> None:
+    outputs = model.compute_output_spec(_arranged(model, model.inputs))
+    if isinstance(outputs, Mapping) and output is not None:
+        raise ValueError(
+            f"Expected no `output` (--output) for a model that names its own. Received: {output=}, of outputs named "
+            f"{', '.join(map(str, outputs))}"
+        )
+    for name, value in _by_name(outputs, model, output).items():
+        if not hasattr(value, "dtype"):
+            raise ValueError(f"Expected one tensor as output `{name}`. Received: {type(value).__name__}")
 
 
 def _check_shapes(model: keras.Model, specs: tuple[tf.TensorSpec, ...], example: Arrays) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import operator
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from keras_rectifiers.serving import model_list, server_files, unfinished
 
@@ -31,15 +33,21 @@ def new(folder: Path, version: int | None) -> Iterator[tuple[Path, int]]:
 
 
 def _number(folder: Path, version: int | None) -> int:
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int) or version < 1):
-        raise ValueError(f"Expected a version of at least 1. Received: {version!r}")
-    number = version or max(server_files.versions(folder), default=0) + 1
+    number = max(server_files.versions(folder), default=0) + 1 if version is None else _given(version)
     if number > server_files.LARGEST:
         what = f"Received: {version}" if version else f"{folder} holds version {server_files.LARGEST}"
         raise ValueError(f"Expected a version of at most 2**63 - 1, the largest that a server takes. {what}")
     if (folder / str(number)).exists():
         raise FileExistsError(f"{folder / str(number)} is there; a version is never written over.")
     return number
+
+
+def _given(version: Any) -> int:
+    # NumPy's integers too, but no truth values.
+    with contextlib.suppress(TypeError):
+        if not isinstance(version, bool) and operator.index(version) >= 1:
+            return operator.index(version)
+    raise ValueError(f"Expected a version of at least 1. Received: {version!r}")
 
 
 def _publish(written: Path, target: Path) -> None:

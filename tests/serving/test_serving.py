@@ -175,6 +175,15 @@ def test_what_follows_a_softmax_is_not_called_probabilities(tmp_path):
     assert set(served(inputs=normals(2, 4))) == {"outputs"}
 
 
+def test_a_softmax_within_a_model_is_called_probabilities_only_if_asked(tmp_path):
+    within = keras.Sequential([Input((4,)), Dense(3, activation="softmax")])
+    model = keras.Sequential([Input((4,)), within])
+    names = [
+        set(exported(model, tmp_path / "x", output=name)(inputs=normals(2, 4))) for name in (None, "probabilities")
+    ]
+    assert names == [{"outputs"}, {"probabilities", "classes"}]
+
+
 def test_pixels_and_png_files_are_scaled_as_asked(everything, rng):
     pixels = rng.integers(0, 256, (5, 8, 8, 3)).astype("uint8")
     expected = everything.model.predict(pixels.astype("float32") / 255, verbose=0)
@@ -212,6 +221,12 @@ def test_features_are_the_last_hidden_layer_or_the_one_named_of_length_one_if_as
     named = exported(dense.model, tmp_path / "named", features="first", normalized=True)
     expected = first / np.linalg.norm(first, axis=1, keepdims=True)
     np.testing.assert_allclose(named("features", inputs=x)["features"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_features_before_the_last_layer_with_weights_can_be_the_logits(tmp_path):
+    model, x = keras.Sequential([Input((4,)), Dense(3), keras.layers.BatchNormalization()]), normals(5, 4)
+    found = exported(model, tmp_path / "x", features=True)("features", inputs=x)["features"]
+    np.testing.assert_allclose(found, model.layers[0](x), rtol=1e-5, atol=1e-6)
 
 
 def sampled(noisy: Exported, x: np.ndarray, *seed: int) -> dict[str, np.ndarray]:
@@ -272,6 +287,11 @@ BAD = {
     "a version that is there": (FileExistsError, "served/1 is there", {"folder": "served", "version": 1}),
     "version 0": (ValueError, "version of at least 1. Received: 0", {"version": 0}),
     "version two": (ValueError, "version of at least 1. Received: 'two'", {"version": "two"}),
+    "version True": (ValueError, "version of at least 1. Received: True", {"version": True}),
+    "version 1.0": (ValueError, "version of at least 1. Received: 1.0", {"version": 1.0}),
+    "a probe without a name": (ValueError, "probe. of inputs by name. Received: ndarray", {"probe": np.ones((2, 4))}),
+    "a probe of lists": (ValueError, "`probe` of inputs by name. Received: list", {"probe": [[1, 2, 3, 4]]}),
+    "a divisor": (ValueError, "function or layer as `preprocess`. Received: 255.0", {"preprocess": 255.0}),
     "a file in the folder's place": (NotADirectoryError, "a_file", {"folder": "a_file"}),
     "a file above the folder": (NotADirectoryError, "a_file/new", {"folder": "a_file/new"}),
     "names of a probe": (ValueError, "named inputs. Received: x", {"probe": {"x": np.ones((2, 4))}}),
@@ -300,6 +320,11 @@ def test_bad_input_is_refused_by_name_and_leaves_nothing(case, tmp_path):
     with pytest.raises(kind, match=message):
         serving.export(given.pop("model")(), tmp_path / given.pop("folder"), **given)
     assert tree(tmp_path) == before
+
+
+def test_a_version_is_any_integer(tmp_path):
+    path = serving.export(tiny(), tmp_path / "x", version=np.int64(3))
+    assert path.name == "3" and json.loads((path / CARD).read_text())["version"] == 3
 
 
 @pytest.mark.parametrize("function", ["pathlib.Path.mkdir", "tempfile.mkdtemp", "pathlib.Path.rename", "os.replace"])

@@ -102,6 +102,8 @@ def files(tmp_path_factory):
     (folder / "served" / "1").mkdir(parents=True)
     (folder / "served" / "1" / "saved_model.pb").touch()
     (folder / "full" / str(2**63 - 1)).mkdir(parents=True)
+    (folder / "empty.npz").touch()
+    np.save(folder / "one.npy", np.ones((2, 4)))
     np.savez(folder / "objects.npz", inputs=np.array([["a", 1]], object))
     square = keras.Sequential([Input((4, 4, 1)), layers.Flatten(), layers.Dense(2)])
     square.save(folder / "square.keras")
@@ -124,6 +126,8 @@ COMMANDS = {
     "good.keras new/7": "folder of a model, not of a version.*--version.*new/7",
     "good.keras served/1": "folder of a model, not of a version.*served/1",
     "good.keras new --probe objects.npz": "objects.npz is no .npz.*as an array of text",
+    "good.keras new --probe empty.npz": "empty.npz is no .npz file of arrays by name: No data left in file$",
+    "good.keras new --probe one.npy": "one.npy holds one array without a name; expected an .npz file of inputs by",
     "square.keras new --preprocess inf": "finite DIVISOR above 0. Received: inf",
     "square.keras new --preprocess nan": "finite DIVISOR above 0. Received: nan",
     "square.keras new --preprocess -1": "finite DIVISOR above 0. Received: -1",
@@ -140,6 +144,16 @@ def test_what_is_wrong_is_said_in_one_line(given, files, capsys, monkeypatch):
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and re.match(f"keras-rectifiers: .*{COMMANDS[given]}", told)
     assert tree(files) == before
+
+
+def test_a_saved_model_whose_words_were_not_adapted_is_told_of(tmp_path, capsys):
+    words = Input((1,), dtype="string")
+    model = keras.Model(words, layers.Embedding(9, 2)(layers.TextVectorization(output_sequence_length=3)(words)))
+    model.save(tmp_path / "m.keras")
+    assert command.main([f"{tmp_path}/m.keras", f"{tmp_path}/x"]) == 1
+    # Keras warns too.
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.search("m.keras cannot be loaded.* Was a lookup layer in it never adapted[?]$", told)
 
 
 def test_the_largest_version_of_a_server_is_taken(files, tmp_path):

@@ -55,6 +55,33 @@ def test_each_weight_is_written_once_whatever_the_signatures(model, tmp_path):
     np.testing.assert_allclose(next(iter(served(inputs=x).values())), made.predict(x, verbose=0), rtol=2e-3, atol=2e-3)
 
 
+def of_outputs(arranged: Any) -> keras.Model:
+    x = Input((4,))
+    return keras.Model(x, arranged(Dense(2)(x), Dense(3)(x)))
+
+
+# What is returned, the name asked for, and the refusal.
+OUTPUTS = {
+    "a list in a dict": (lambda y, z: {"a": [y, z], "b": y}, None, "one tensor as output `a`. Received: list"),
+    "a dict in a list": (lambda y, z: [y, {"b": z}], None, "one tensor as output `outputs_1`. Received: dict"),
+    "a name for named ones": (lambda y, z: {"a": y, "b": z}, "z", "Received: output='z', of outputs named a, b"),
+}
+
+
+@pytest.mark.parametrize("probe", [None, {"inputs": np.ones((2, 4))}], ids=["drawn", "given"])
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_outputs_that_no_signature_can_name_are_refused(case, probe, tmp_path):
+    arranged, output, message = OUTPUTS[case]
+    with pytest.raises(ValueError, match=f"{message}$") as refused:
+        serving.export(of_outputs(arranged), tmp_path / "x", probe=probe, output=output)
+    assert "\n" not in str(refused.value) and not list(tmp_path.iterdir())
+
+
+def test_a_name_asked_for_numbers_the_outputs_of_a_list(tmp_path):
+    served = exported(of_outputs(lambda y, z: [y, z]), tmp_path / "x", output="z")
+    assert set(served(inputs=normals(3, 4))) == {"z_0", "z_1"}
+
+
 class Subclass(keras.Model):
     def __init__(self) -> None:
         super().__init__()
@@ -181,14 +208,44 @@ def test_two_names_that_become_one_are_refused(tmp_path):
         serving.export(keras.Model(tensors, layers.Subtract()(tensors)), tmp_path / "x")
 
 
+def within(*units: Any) -> keras.Model:
+    return keras.Sequential([Dense(50), *units])
+
+
+class Around(layers.Layer):
+    def __init__(self, unit: Any, **named: Any) -> None:
+        super().__init__(**named)
+        self.unit = unit
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return self.unit(x)
+
+
 TRAINING = {
     "RReLU": (lambda: kr.RReLU(seed=1, name="noisy"), "noisy; `sample=True` (--sample)", None),
     "NReLU": (lambda: kr.NReLU(seed=1, name="noisy"), "noisy; `sample=True` (--sample)", None),
     "Dropout": (lambda: layers.Dropout(0.5, name="noisy"), "noisy", "noisy"),
     "GaussianNoise": (lambda: layers.GaussianNoise(1.0, name="noisy"), "noisy", "noisy"),
     "BatchNormalization": (lambda: layers.BatchNormalization(name="noisy"), "noisy", "noisy"),
-    "a model": (lambda: keras.Sequential([layers.Dropout(0.5)], name="noisy"), "noisy", "noisy"),
+    "a model": (lambda: keras.Sequential([layers.Dropout(0.5, name="noisy")]), "noisy", "noisy"),
+    "RReLU in a model": (lambda: within(kr.RReLU(seed=1, name="noisy")), "noisy; `sample=True` (--sample)", None),
+    "RReLU in two models": (lambda: within(within(kr.NReLU(name="noisy"))), "noisy; `sample=True` (--sample)", None),
+    "both in a model": (
+        lambda: within(kr.RReLU(seed=1, name="noisy"), layers.Dropout(0.5, name="dropped")),
+        "dropped, noisy; `sample=True` (--sample)",
+        "dropped",
+    ),
+    "ELU in a model": (lambda: within(kr.ELU()), None, None),
+    "RReLU in a layer": (lambda: Around(kr.RReLU(seed=1, name="noisy")), "noisy; `sample=True` (--sample)", None),
+    "Dropout in a layer": (lambda: Around(layers.Dropout(0.5), name="noisy"), "noisy", "noisy"),
+    "nothing in a layer": (lambda: Around(Dense(50), name="noisy"), "noisy", "noisy"),
+    "a recurrent layer": (
+        lambda: keras.Sequential([layers.Reshape((50, 1)), layers.LSTM(4, name="noisy")]),
+        "noisy",
+        "noisy",
+    ),
     "ELU": (kr.ELU, None, None),
+    "Dense": (lambda: Dense(50), None, None),
 }
 
 

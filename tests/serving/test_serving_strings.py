@@ -100,6 +100,16 @@ def test_each_input_is_drawn_from_its_own_vocabulary(tmp_path):
     serving.check(path)
 
 
+@pytest.mark.parametrize("probe", [None, {"words": [["a"], ["b"]]}], ids=["drawn", "given"])
+@pytest.mark.parametrize(
+    "unit", [layers.TextVectorization(name="unit", output_sequence_length=4), layers.StringLookup(name="unit")]
+)
+def test_a_lookup_that_was_not_adapted_is_named(unit, probe, tmp_path):
+    words = Input((1,), dtype="string", name="words")
+    with pytest.raises(ValueError, match=r"adapted or given a vocabulary. Received: unit, without words$"):
+        serving.export(embedded(words, unit(words)), tmp_path / "x", probe=probe)
+
+
 @pytest.mark.parametrize("kind", ["str", "object", "bytes", "list"])
 def test_a_probe_of_strings_is_kept_and_replayed(kind, tmp_path):
     words = np.array([["red tea", "grün"], ["", "blue"]])[:, :1]
@@ -107,6 +117,43 @@ def test_a_probe_of_strings_is_kept_and_replayed(kind, tmp_path):
     path = serving.export(in_a_model(), tmp_path / "x", probe={"words": given})
     assert replay.probe(path)["serving_default"][0]["words"].tolist() == [[b"red tea"], [b""]]
     assert serving.check(path).errors["TensorFlow"]["serving_default"] < 1e-6
+
+
+def of_type(dtype: str) -> keras.Model:
+    x = Input((2,), dtype=dtype, name="x")
+    return keras.Model(x, Echo()(x) if dtype == "string" else 1.0 * layers.Lambda(lambda x: tf.cast(x, "float32"))(x))
+
+
+# Of which type the input is, what is given, and what of it is told.
+CHANGED = {
+    "whole numbers for strings": ("string", [[3, 4]], "3 of dtype int64"),
+    "fractions for strings": ("string", [[0.5, 1.0]], "0.5 of dtype float64"),
+    "an object for strings": ("string", np.array([["a", None]], object), "None of dtype object"),
+    "too large": ("uint8", [[4, 300]], "300 of dtype int64"),
+    "below zero": ("uint8", [[-1, 4]], "-1 of dtype int64"),
+    "fractions": ("int32", [[1, 0.9]], "0.9 of dtype float64"),
+    "no number": ("int32", [[np.nan, 1]], "nan of dtype float64"),
+    "truth": ("bool", [[0, 2]], "2 of dtype int64"),
+    "text for integers": ("int32", [["3", "4"]], "'3' of dtype <U1"),
+    "text for floats": ("float32", [["3", "x"]], "'3' of dtype <U1"),
+    "complex numbers": ("float32", [[1, 2j]], "of dtype complex128"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_probe_that_the_inputs_type_would_change_is_refused(case, tmp_path):
+    dtype, given, told = CHANGED[case]
+    with pytest.raises(ValueError, match=f"`x` of values that {dtype} takes as they are. Received: .*{told}$"):
+        serving.export(of_type(dtype), tmp_path / "x", probe={"x": given})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given"), [("uint8", [[255.0, 0]]), ("int64", [[True, False]]), ("float32", [[1, 2]])]
+)
+def test_a_probe_of_another_type_with_the_same_values_is_taken(dtype, given, tmp_path):
+    path = serving.export(of_type(dtype), tmp_path / "x", probe={"x": given})
+    assert replay.probe(path)["serving_default"][0]["x"].tolist() == given
 
 
 def test_every_byte_of_a_string_survives_without_pickle(tmp_path):
