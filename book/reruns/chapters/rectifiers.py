@@ -97,8 +97,8 @@ def export(config: Config, results: Results) -> Path:
 
 
 LECTURE, MAXOUT = "Fleuret 2019, lecture", "Goodfellow and others 2013, section 3"
-EXACT = 1e-6
-ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY)
+EXACT, TOLD = 1e-6, "1e-6"
+ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {TOLD}", MAXOUT, Kind.IDENTITY)
 POWERS = (-2.3, -1.7)
 CONVEX = Claim(
     "R-2",
@@ -110,9 +110,9 @@ CONVEX = Claim(
 FORWARD, JACOBIAN, BACKWARD = (
     Claim(f"R-{number}", f"the lecture: CReLU keeps the norm {where}", criterion, LECTURE, Kind.IDENTITY)
     for number, where, criterion in (
-        (3, "forward", f"ratio within {EXACT:g} of 1"),
-        (4, "backward, as a Jacobian", f"singular values within {EXACT:g} of 1"),
-        (5, "backward, as a gradient", f"ratio within {EXACT:g} of 1"),
+        (3, "forward", f"ratio within {TOLD} of 1"),
+        (4, "backward, as a Jacobian", f"singular values within {TOLD} of 1"),
+        (5, "backward, as a gradient", f"ratio within {TOLD} of 1"),
     )
 )
 

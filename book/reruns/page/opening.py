@@ -7,7 +7,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from reruns import chapters, claims, results, spread
-from reruns.experiment import Experiment
+from reruns.experiment import Experiment, Trial
 from reruns.page import tables
 from reruns.results import Results
 
@@ -20,11 +20,12 @@ class Chapter:
         self.config = experiment.paper.config
         self.live_config = experiment.live.config if experiment.live else None
 
-    def run_live(self, **only: Any) -> Results:
-        """Compute the live trials with these levels, here and now."""
+    def run_live(self, trials: list[Trial] | None = None, **only: Any) -> Results:
+        """Compute these trials in the live configuration, or its own with these levels, here and now."""
         scale = self.experiment.live
         assert scale is not None, f"{self.experiment.name} has nothing to run live"
-        trials = [trial for trial in self.experiment.trials(scale.config) if only.items() <= trial.items()]
+        if trials is None:
+            trials = [trial for trial in self.experiment.trials(scale.config) if only.items() <= trial.items()]
         tasks = [spread.Task(self.experiment, scale.config, seed, trial) for seed in scale.seeds for trial in trials]
         outcomes = list(spread.in_turn(tasks))
         if faults := [outcome.fault for outcome in outcomes if outcome.row is None]:

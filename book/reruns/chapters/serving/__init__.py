@@ -104,7 +104,7 @@ SAME_ERROR = 1e-5
 SAME = Claim(
     "S-1",
     "an exported model gives Keras's outputs in four runtimes",
-    f"largest error ≤ {SAME_ERROR:g} of the largest output",
+    "largest error ≤ 1e-5 of the largest output",
     OURS,
     Kind.IDENTITY,
 )
