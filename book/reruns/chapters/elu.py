@@ -178,8 +178,7 @@ BETTER = {
 def judge(results: Results) -> list[Judgement]:
     """Return the verdict on each claim that the recorded trials decide."""
     nearer = [_nearer(claim, results, other) for other, claim in NEARER.items()]
-    area = {unit: _log_loss(results, unit) for unit in Config().units}
-    faster = [verdicts.unless_diverged(claim, area[other] - area["ELU"]) for other, claim in FASTER.items()]
+    faster = [fall(results, other) for other in FASTER]
     better = [verdicts.unless_diverged(claim, _gain(results, rate), LEAST_GAIN) for rate, claim in BETTER.items()]
     return [*nearer, *faster, *better]
 
@@ -196,8 +195,10 @@ def _nearer(claim: Claim, results: Results, other: str) -> Judgement:
     return found._replace(found=told, verdict=Verdict.INCONCLUSIVE if missed else found.verdict)
 
 
-def _log_loss(results: Results, unit: str) -> np.ndarray:
-    return np.log(results.of("train_loss", unit=unit)[:, :EPOCHS_OF_AREA]).mean(axis=1)
+def fall(results: Results, other: str, epochs: int = EPOCHS_OF_AREA) -> Judgement:
+    """Return whether ELU's training loss falls faster than another unit's, by so many first epochs."""
+    ours, theirs = (np.log(results.of("train_loss", unit=unit)[:, :epochs]).mean(axis=1) for unit in ("ELU", other))
+    return verdicts.unless_diverged(FASTER[other], theirs - ours)
 
 
 def _gain(results: Results, rate: float) -> np.ndarray:
