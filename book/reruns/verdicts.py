@@ -132,9 +132,11 @@ def unless_diverged(claim: Claim, differences: Any, margin: float = 0.0) -> Judg
     return by_evidence(claim, paired(differences, margin))
 
 
-def counted(claim: Claim, contrary: int) -> Judgement:
-    """Judge a claim that one contrary case refutes."""
-    return Judgement(claim, REFUTED if contrary else CONFIRMED, f"{contrary} contrary")
+def never(claim: Claim, cases: Any) -> Judgement:
+    """Judge a claim that one case above 0 refutes; where a run diverged, its absence is not known."""
+    contrary, lost = int(np.sum(np.asarray(cases) > 0)), int(np.isnan(cases).sum())
+    told = f"{contrary} contrary" + (f", {lost} lost to runs that diverged" if lost else "")
+    return Judgement(claim, REFUTED if contrary else INCONCLUSIVE if lost else CONFIRMED, told)
 
 
 def times(ratios: Any, limit: float) -> Evidence:

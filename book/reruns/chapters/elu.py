@@ -39,11 +39,6 @@ class Config:
         return 34 if self.train is None else 1
 
 
-def data(config: Config) -> dict:
-    """Return the record of the data."""
-    return pipelines.mnist(config.batch, seed=0, train=config.train).record
-
-
 def trials(config: Config) -> list[Trial]:
     """Return a classifier of each unit, and an autoencoder of each unit at each rate."""
     autoencoders = grid(network=["autoencoder"], learning_rate=config.autoencoder_rates, unit=config.units)
@@ -210,7 +205,7 @@ EXPERIMENT = Experiment(
     name="elu",
     live=Scale(Config(epochs=3, autoencoder_epochs=2, train=6000), range(2)),
     paper=Scale(Config(), range(5)),
-    data=data,
+    data=pipelines.of_mnist,
     trials=trials,
     trial=trial,
     claims=(MEAN, *NEARER.values(), *FASTER.values(), *BETTER.values()),

@@ -40,11 +40,6 @@ class Config:
 INITIALIZERS = {"He": keras.initializers.HeNormal, "Xavier": keras.initializers.LecunNormal}
 
 
-def data(config: Config) -> dict:
-    """Return the record of the data."""
-    return pipelines.mnist(config.batch, seed=0, train=config.train).record
-
-
 def trials(config: Config) -> list[Trial]:
     """Return plain ReLU networks of each depth and initializer, and networks of PReLU with each decay of the slopes."""
     plain = grid(images=config.images, depth=config.depths, initializer=config.initializers)
@@ -167,7 +162,7 @@ EXPERIMENT = Experiment(
     name="initialisation",
     live=Scale(Config(images=(12_000,), train=12_000, slope_epochs=2), range(1)),
     paper=Scale(Config(), range(5)),
-    data=data,
+    data=pipelines.of_mnist,
     trials=trials,
     trial=trial,
     claims=(SLOPE, VARIANCE, STALL, PULLED),

@@ -30,11 +30,6 @@ class Config:
     train: int = 3000  # so few that the units differ
 
 
-def data(config: Config) -> dict:
-    """Return the record of the data."""
-    return pipelines.mnist(config.batch, seed=0, train=config.train).record
-
-
 def trials(config: Config) -> list[Trial]:
     """Return a network of every unit at every learning rate."""
     return grid(unit=config.units, learning_rate=config.learning_rates)
@@ -97,8 +92,8 @@ def export(config: Config, results: Results) -> Path:
 
 
 LECTURE, MAXOUT = "Fleuret 2019, lecture", "Goodfellow and others 2013, section 3"
-EXACT, TOLD = 1e-6, "1e-6"
-ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {TOLD}", MAXOUT, Kind.IDENTITY)
+EXACT = 1e-6
+ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY)
 POWERS = (-2.3, -1.7)
 CONVEX = Claim(
     "R-2",
@@ -110,9 +105,9 @@ CONVEX = Claim(
 FORWARD, JACOBIAN, BACKWARD = (
     Claim(f"R-{number}", f"the lecture: CReLU keeps the norm {where}", criterion, LECTURE, Kind.IDENTITY)
     for number, where, criterion in (
-        (3, "forward", f"ratio within {TOLD} of 1"),
-        (4, "backward, as a Jacobian", f"singular values within {TOLD} of 1"),
-        (5, "backward, as a gradient", f"ratio within {TOLD} of 1"),
+        (3, "forward", f"ratio within {EXACT:g} of 1"),
+        (4, "backward, as a Jacobian", f"singular values within {EXACT:g} of 1"),
+        (5, "backward, as a gradient", f"ratio within {EXACT:g} of 1"),
     )
 )
 
@@ -120,7 +115,7 @@ EXPERIMENT = Experiment(
     name="rectifiers",
     live=Scale(Config(learning_rates=(0.1,)), range(1)),
     paper=Scale(Config(), range(5)),
-    data=data,
+    data=pipelines.of_mnist,
     trials=trials,
     trial=trial,
     claims=(ENCODES, CONVEX, FORWARD, JACOBIAN, BACKWARD),

@@ -32,6 +32,11 @@ def mnist(batch: int, seed: int | None, train: int | None = None) -> Splits:
     return _images("mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
 
 
+def of_mnist(config: Any) -> dict:
+    """Return the record of MNIST as a configuration's `batch` and `train` have it."""
+    return mnist(config.batch, seed=0, train=config.train).record
+
+
 def fashion_mnist(batch: int, seed: int, train: int | None = None) -> Splits:
     """Return Fashion-MNIST, the last 10,000 training images to validate."""
     return _images("fashion_mnist", ("train[:50000]", "train[50000:]", "test"), batch, seed, train)
