@@ -97,13 +97,12 @@ def undisturbed(code, tmp_path_factory):
 
 def test_a_recording_in_processes_that_is_killed_goes_on_where_it_stopped(code, tmp_path, undisturbed):
     path = tmp_path / "toy.jsonl"
-    for rows in (1, 4):
-        process = start(code, tmp_path, "--workers", "2", TRIAL_SECONDS="0.3")
-        while not path.exists() or path.read_bytes().count(b"\n") < rows:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    process = start(code, tmp_path, "--workers", "2", TRIAL_SECONDS="0.3")
+    while not path.exists() or path.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
     assert len(recorded(tmp_path)) < len(undisturbed)
     status, errors = finish(start(code, tmp_path, "--workers", "2"))
     assert status == 0, errors
