@@ -2,19 +2,21 @@
 
 From book/. `live` is what the page runs, and leaves no record. `paper` is recorded trial by trial in
 results/CHAPTER.jsonl: a run that was interrupted goes on where it stopped. Where a chapter exports its best network, it
-goes to savedmodels/ when the record is complete. `--download NAME ...` fetches and prepares data sets instead.
+goes to savedmodels/ when the record is complete. `--plan` writes what is fixed before these runs, and it must be
+committed before them. `--download NAME ...` fetches and prepares data sets instead.
 """
 
 import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
-from reruns import chapters, origin, results, spread
+from reruns import chapters, origin, plans, results, spread
 from reruns.experiment import Experiment, Scale, Trial, fixed
 
 
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--gpus", type=float, default=0, help="GPUs that a trial takes of the cluster, or a part of one"
     )
+    parser.add_argument("--plan", action="store_true", help="write the plan of the recorded runs and run nothing")
     parser.add_argument("--anew", action="store_true", help="write a new record; it replaces the old one when complete")
     parser.add_argument("--threads", type=int, default=origin.THREADS, help="threads of an operation")
     arguments = parser.parse_args()
@@ -47,11 +50,15 @@ def main() -> None:
     # Before the data are looked at, by which TensorFlow begins.
     origin.pin(arguments.threads)
     experiment = chapters.find(arguments.chapter)
+    if arguments.plan:
+        print(f"wrote {plans.write(experiment)}; commit it before the runs")
+        return
     scale = getattr(experiment, arguments.scale)
     if scale is None:
         parser.error(f"{arguments.chapter} has nothing to run live; record it with --scale paper")
+    plan = plans.committed(experiment) if arguments.scale == "paper" else None
     try:
-        tasks = asked(experiment, scale, arguments.seed, arguments.only, arguments.threads)
+        tasks = asked(experiment, scale, arguments.seed, arguments.only, arguments.threads, plan)
     except ValueError as error:
         parser.error(str(error))
     compute = computing(arguments.workers, arguments.ray, arguments.gpus)
@@ -73,20 +80,25 @@ def download(names: list[str]) -> None:
 
 
 def asked(
-    experiment: Experiment, scale: Scale, seeds: list[int] | None, only: list[str], threads: int | None
+    experiment: Experiment,
+    scale: Scale,
+    seeds: list[int] | None = None,
+    only: Sequence[str] = (),
+    threads: int | None = None,
+    plan: str | None = None,
 ) -> list[spread.Task]:
     """Return the trials of a scale, seed by seed: all, or those of these seeds and with these levels."""
     trials = experiment.trials(scale.config)
     if only:
         trials = [trial for trial in trials if _matches(trial, _wanted(only, trials))]
     return [
-        spread.Task(experiment, scale.config, seed, trial, threads)
+        spread.Task(experiment, scale.config, seed, trial, threads, plan)
         for seed in (scale.seeds if seeds is None else seeds)
         for trial in trials
     ]
 
 
-def _wanted(only: list[str], trials: list[Trial]) -> dict[str, set[str]]:
+def _wanted(only: Sequence[str], trials: list[Trial]) -> dict[str, set[str]]:
     """Return the wanted levels of each factor that `--only` names, as they are typed."""
     known: dict[str, dict[str, None]] = {}
     for trial in trials:
@@ -171,7 +183,7 @@ def refuse_unlike(path: Path, rows: list[results.Row], shared: dict[str, dict]) 
 
 def is_complete(experiment: Experiment, path: Path) -> bool:
     done = {results.key(row) for row in results.rows_of(path)[0]}
-    tasks = asked(experiment, experiment.paper, None, [], None)
+    tasks = asked(experiment, experiment.paper)
     return all(results.key({"seed": task.seed, "factors": task.factors}) in done for task in tasks)
 
 

@@ -14,6 +14,23 @@ class Kind(enum.Enum):
     TIMING = "timing"  # over processes, by limits on times or memory
 
 
+class Rule(enum.Enum):
+    """By which rule of `verdicts` a claim is decided."""
+
+    IDENTITY = "identity"  # it holds to rounding
+    DIFFERENCE = "difference"  # paired differences are above 0 and reach the margin
+    EQUIVALENCE = "equivalence"  # they lie within the margin on either side
+    NOT_WORSE = "not worse"  # they lie above minus the margin
+    SHARE = "share"  # it holds in a share of the runs of at least the margin
+    NEVER = "never"  # one contrary run refutes it
+    LIMITS = "limits"  # every time or memory keeps its limit
+
+    @property
+    def kind(self) -> Kind:
+        others = {Rule.IDENTITY: Kind.IDENTITY, Rule.NEVER: Kind.COUNT, Rule.LIMITS: Kind.TIMING}
+        return others.get(self, Kind.STATISTICAL)
+
+
 class Verdict(enum.Enum):
     """What a rule says of a claim."""
 
@@ -21,21 +38,47 @@ class Verdict(enum.Enum):
     TOO_SMALL = "too small"
     REFUTED = "refuted"
     INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not judged"  # what was recorded is not what was planned
+
+
+LEVEL = 0.90  # of a two-sided interval, for a claim that is looked at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One claim: a short name, what it says, what would confirm it, and who makes it, with section or page."""
+    """One claim, and how it will be decided: all of it is fixed in the chapter's plan before the counted runs.
+
+    Args:
+        id: a short name.
+        says: what it says.
+        criterion: in words, what would confirm it.
+        source: who makes it, with section or page.
+        rule: which rule decides.
+        margin: the least effect that would matter; of a share, the least share.
+        level: of the two-sided interval, `verdicts.level` of the looks that the plan allows.
+        predicted: what we expected before the runs, if we wrote it down.
+        unlike: what keeps our numbers from being comparable to the source's, if anything does.
+        lost: how a run counts that diverged.
+    """
 
     id: str
     says: str
     criterion: str
     source: str
-    kind: Kind = Kind.STATISTICAL
+    rule: Rule = Rule.DIFFERENCE
+    margin: float = 0.0
+    level: float = LEVEL
+    predicted: Verdict | None = None
+    unlike: str = ""
+    lost: str = "nothing is decided"
+
+    @property
+    def kind(self) -> Kind:
+        return self.rule.kind
 
 
 class Evidence(NamedTuple):
-    """What n pairs say: their mean, its 90 % interval, the margin, and how many of them are only bounds."""
+    """What n pairs say: their mean, its interval, the margin, and how many of them are only bounds."""
 
     verdict: Verdict
     n: int
@@ -45,12 +88,15 @@ class Evidence(NamedTuple):
     margin: float
     p: float | None = None  # one-sided, that there is no effect
     censored: int = 0
+    power: float | None = None  # how often the rule confirms an effect that matters, at the observed spread
 
     def told(self, unit: str = "", digits: int = 3) -> str:
         """Return mean, interval and number of pairs as a table shows them."""
         unit = f" {unit}" if unit else ""
         bound = f", {self.censored} of them bounds" if self.censored else ""
-        return f"{self.mean:.{digits}g} [{self.lower:.{digits}g}, {self.upper:.{digits}g}]{unit}, n = {self.n}{bound}"
+        power = "" if self.power is None else f", power {self.power:.0%}"
+        interval = f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]"
+        return f"{self.mean:.{digits}g} {interval}{unit}, n = {self.n}{bound}{power}"
 
 
 class Judgement(NamedTuple):

@@ -18,10 +18,18 @@ Trial = dict[str, Any]  # the level of each factor, by name
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """A configuration, a frozen dataclass, and the seeds that it is run with."""
+    """A configuration, a frozen dataclass, the seeds that it is run with, and at how many of them it may be judged.
+
+    A chapter that allows itself looks at 5, 10 and 20 seeds runs 5, and more only where those left a claim open.
+    """
 
     config: Any
     seeds: range
+    looks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.looks:
+            object.__setattr__(self, "looks", (len(self.seeds),))
 
 
 def _nothing(results: Results) -> list[Judgement]:

@@ -29,8 +29,8 @@ def pin(threads: int) -> None:
 def here() -> dict[str, Any]:
     """Return the commit, whether the code that was imported differs from it, and what else decides the numbers."""
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--", *imported(), "requirements.lock")),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--", *imported(), "requirements.lock")),
         "backend": keras.backend.backend(),
         "device": _device(),
         "threads": _threads(),
@@ -84,6 +84,7 @@ def _device() -> str:
     return graphics or f"CPU, {os.cpu_count()} cores"
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """Return what git prints in this project, or "unknown"."""
     result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return "unknown" if result.returncode else result.stdout.strip()

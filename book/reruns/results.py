@@ -164,6 +164,15 @@ class Results:
         chosen = self._where(factors).index
         return Results([self.rows[place] for place in chosen])
 
+    def of_seeds(self, seeds: list[int]) -> "Results":
+        """Return the trials of these seeds."""
+        return Results([row for row in self.rows if row["seed"] in seeds])
+
+    def whole_seeds(self, trials: list[dict[str, Any]]) -> list[int]:
+        """Return the seeds of which every one of these trials is there."""
+        done = set(map(key, self.rows))
+        return [seed for seed in self.seeds if {key({"seed": seed, "factors": trial}) for trial in trials} <= done]
+
     def of(self, metric: str, **factors: Any) -> np.ndarray:
         """Return a metric of the trials with these levels, one value, or one curve, a seed; NaN where one diverged."""
         self._known("metric", [metric], self.metrics)

@@ -30,6 +30,7 @@ class Task(NamedTuple):
     seed: int
     factors: dict[str, Any]
     threads: int | None = None  # None leaves the process as it is
+    plan: str | None = None  # the digest of the plan that it belongs to, if to any
 
     def __str__(self) -> str:
         return " ".join([f"seed {self.seed}", *(f"{name}={level}" for name, level in self.factors.items())])
@@ -64,7 +65,7 @@ def computed(task: Task) -> Outcome:
         "seconds": round(time.monotonic() - start, 1),
         "config": fixed(task.config),
         "data": data,
-        "origin": origin.here(),
+        "origin": {**origin.here(), "plan": task.plan},
     }
     return Outcome(task, row, machine=platform.node())
 

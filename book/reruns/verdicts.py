@@ -3,41 +3,51 @@
 Runs are paired: one seed gives the same order of the data and, where shapes allow, the same initial weights. Let m be
 the mean of the paired differences in the claimed direction, [L, U] its two-sided 90 % interval by Student's t, and M
 the least difference that would matter. A claim is confirmed if L > 0 and m >= M, refuted if U < 0, its effect is too
-small if 0 <= U < M, and otherwise nothing is known.
+small if 0 <= U < M, and otherwise nothing is known. A plan that allows several looks divides the 10 % by their number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from reruns.claims import Claim, Evidence, Judgement, Verdict, by_evidence
+from reruns.claims import LEVEL, Claim, Evidence, Judgement, Rule, Verdict, by_evidence
 
-LEVEL = 0.90
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
 
-def interval(values: Any) -> tuple[float, float]:
-    """Return the mean and the half-width of its two-sided 90 % interval by Student's t."""
+def level(looks: Sequence[int]) -> float:
+    """Return the level of each look's interval, so that all together err as seldom as a single one."""
+    return 1 - (1 - LEVEL) / len(looks)
+
+
+def interval(values: Any, level: float = LEVEL) -> tuple[float, float]:
+    """Return the mean and the half-width of its two-sided interval, of 90 %, by Student's t."""
     values = np.asarray(values, float)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"An interval needs a row of at least two values. Received: shape {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"An interval needs finite values. Received: {values}")
-    quantile = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)
-    return float(values.mean()), float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values.mean()), _half_width(values.std(ddof=1), len(values), level)
+
+
+def _half_width(deviation: Any, n: int, level: float) -> Any:
+    return stats.t.ppf((1 + level) / 2, n - 1) * deviation / np.sqrt(n)
 
 
 def share(name: str, percent: float, size: int) -> dict[str, Any]:
     """Return a share of so many independent cases with its 90 % interval by Wilson, all in percent."""
-    found = stats.binomtest(round(percent / 100 * size), size).proportion_ci(LEVEL, method="wilson")
-    return {"name": name, "value": percent, "interval_90_percent": [100 * found.low, 100 * found.high], "cases": size}
+    lower, upper = _wilson(round(percent / 100 * size), size, LEVEL)
+    return {"name": name, "value": percent, "interval_90_percent": [100 * lower, 100 * upper], "cases": size}
 
 
-def paired(differences: Any, margin: float = 0.0) -> Evidence:
-    """Judge that the paired differences are above 0 and, in the mean, no less than the margin."""
-    mean, half = interval(differences)
+def paired(differences: Any, margin: float = 0.0, level: float = LEVEL) -> Evidence:
+    """Judge that the paired differences are above 0 and, in the mean, no less than the margin.
+
+    The power is the probability of confirming a true difference of twice the margin.
+    """
+    mean, half = interval(differences, level)
     lower, upper = mean - half, mean + half
     if lower > 0 and mean >= margin:
         verdict = CONFIRMED
@@ -45,7 +55,23 @@ def paired(differences: Any, margin: float = 0.0) -> Evidence:
         verdict = REFUTED if upper < 0 else Verdict.TOO_SMALL
     else:
         verdict = INCONCLUSIVE
-    return Evidence(verdict, len(differences), mean, lower, upper, margin, p_of_no_effect(differences))
+    n, deviation = len(differences), np.std(differences, ddof=1)
+    power = power_of_paired(2 * margin, deviation, n, margin, level) if margin else None
+    return Evidence(verdict, n, mean, lower, upper, margin, p_of_no_effect(differences), power=power)
+
+
+def power_of_paired(effect: float, deviation: float, n: int, margin: float, level: float = LEVEL) -> float:
+    """Return how often `paired` confirms a true difference of normal pairs with this standard deviation."""
+    error = deviation / np.sqrt(n)
+    if not error:
+        return float(effect >= margin and effect > 0)
+    least = np.maximum(margin, _half_width(_deviations(deviation, n), n, level))
+    return float(stats.norm.sf((least - effect) / error).mean())
+
+
+def _deviations(deviation: float, n: int) -> np.ndarray:
+    """Return what standard deviation a sample of n finds, at evenly spaced probabilities."""
+    return deviation * np.sqrt(stats.chi2.ppf((np.arange(2000) + 0.5) / 2000, n - 1) / (n - 1))
 
 
 def p_of_no_effect(differences: Any) -> float:
@@ -66,19 +92,30 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def equivalent(differences: Any, margin: float) -> Evidence:
-    """Judge that the paired differences are, in the mean, between minus the margin and the margin."""
-    mean, half = interval(differences)
+def equivalent(differences: Any, margin: float, level: float = LEVEL) -> Evidence:
+    """Judge that the paired differences are, in the mean, between minus the margin and the margin.
+
+    The power is the probability of confirming it where there is no difference.
+    """
+    mean, half = interval(differences, level)
     lower, upper = mean - half, mean + half
     inside, outside = -margin < lower and upper < margin, upper < -margin or margin < lower
-    return Evidence(_verdict(inside, outside), len(differences), mean, lower, upper, margin)
+    n, deviation = len(differences), np.std(differences, ddof=1)
+    room = np.maximum(margin - _half_width(_deviations(deviation, n), n, level), 0)
+    power = float((2 * stats.norm.cdf(room * np.sqrt(n) / deviation) - 1).mean()) if deviation else 1.0
+    return Evidence(_verdict(inside, outside), n, mean, lower, upper, margin, power=power)
 
 
-def not_worse(differences: Any, margin: float) -> Evidence:
-    """Judge that the paired differences are, in the mean, above minus the margin."""
-    mean, half = interval(differences)
+def not_worse(differences: Any, margin: float, level: float = LEVEL) -> Evidence:
+    """Judge that the paired differences are, in the mean, above minus the margin.
+
+    The power is the probability of confirming it where there is no difference.
+    """
+    mean, half = interval(differences, level)
     lower, upper = mean - half, mean + half
-    return Evidence(_verdict(lower > -margin, upper < -margin), len(differences), mean, lower, upper, margin)
+    n, deviation = len(differences), np.std(differences, ddof=1)
+    power = power_of_paired(margin, deviation, n, 0.0, level)
+    return Evidence(_verdict(lower > -margin, upper < -margin), n, mean, lower, upper, margin, power=power)
 
 
 def ratio(
@@ -110,26 +147,44 @@ def _verdict(confirmed: bool, refuted: bool) -> Verdict:
     return CONFIRMED if confirmed else REFUTED if refuted else INCONCLUSIVE
 
 
-def proportion(holds: Any, least: float) -> Evidence:
+TRUE_SHARE = 0.95  # at which the power of a share is told
+
+
+def proportion(holds: Any, least: float, level: float = LEVEL) -> Evidence:
     """Judge that a claim about single runs holds in a share of at least `least` of them.
 
-    [L, U] is Wilson's 90 % interval of the share: confirmed if L > 1/2 and the share is at least `least`, refuted if
-    U < `least`.
+    [L, U] is Wilson's interval of the share: confirmed if L > 1/2 and the share is at least `least`, refuted if
+    U < `least`. The power is the probability of confirming it where the true share is 95 %.
     """
     holds = np.asarray(holds, bool)
-    found = stats.binomtest(int(holds.sum()), len(holds)).proportion_ci(LEVEL, method="wilson")
-    verdict = _verdict(found.low > 0.5 and holds.mean() >= least, found.high < least)
-    p = float(stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue)
-    return Evidence(verdict, len(holds), float(holds.mean()), float(found.low), float(found.high), least, p)
+    n, count = len(holds), int(holds.sum())
+    lower, upper = _wilson(count, n, level)
+    enough = [k for k in range(n + 1) if k / n >= least and _wilson(k, n, level)[0] > 0.5]
+    verdict = _verdict(count in enough, upper < least)
+    p = float(stats.binomtest(count, n, alternative="greater").pvalue)
+    power = float(sum(stats.binom.pmf(enough, n, TRUE_SHARE)))
+    return Evidence(verdict, n, count / n, lower, upper, least, p, power=power)
 
 
-def unless_diverged(claim: Claim, differences: Any, margin: float = 0.0) -> Judgement:
-    """Judge paired differences; where one is not finite a run diverged, and nothing is known."""
-    differences = np.asarray(differences, float)
-    diverged = int(np.sum(~np.isfinite(differences)))
-    if diverged:
-        return Judgement(claim, INCONCLUSIVE, f"in {diverged} of {len(differences)} pairs a run diverged")
-    return by_evidence(claim, paired(differences, margin))
+def _wilson(count: int, n: int, level: float) -> tuple[float, float]:
+    found = stats.binomtest(count, n).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)
+
+
+RULES: dict[Rule, Callable[..., Evidence]] = {
+    Rule.DIFFERENCE: paired,
+    Rule.EQUIVALENCE: equivalent,
+    Rule.NOT_WORSE: not_worse,
+    Rule.SHARE: proportion,
+}
+
+
+def decide(claim: Claim, values: Any, unit: str = "") -> Judgement:
+    """Judge a claim by its own rule, margin and level; a pair that is not finite is of a run that diverged."""
+    values = np.asarray(values, float)
+    if lost := int(np.sum(~np.isfinite(values))):
+        return Judgement(claim, INCONCLUSIVE, f"in {lost} of {len(values)} pairs a run diverged")
+    return by_evidence(claim, RULES[claim.rule](values, claim.margin, claim.level), unit)
 
 
 def never(claim: Claim, cases: Any) -> Judgement:
@@ -140,12 +195,9 @@ def never(claim: Claim, cases: Any) -> Judgement:
 
 
 def times(ratios: Any, limit: float) -> Evidence:
-    """Judge that a time is at most `limit` times another, by the geometric mean of the ratios over processes.
-
-    Of a single process there is no interval: its ratio alone decides, and n = 1 says so.
-    """
+    """Judge that a time is at most `limit` times another, by the geometric mean of the ratios over processes."""
     logarithms = np.log(np.asarray(ratios, float))
-    mean, half = interval(logarithms) if len(logarithms) > 1 else (float(logarithms[0]), 0.0)
+    mean, half = interval(logarithms)
     lower, upper = float(np.exp(mean - half)), float(np.exp(mean + half))
     return Evidence(_verdict(upper <= limit, lower > limit), len(logarithms), float(np.exp(mean)), lower, upper, limit)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from reruns import chapters, claims, results
+from reruns import chapters, claims, origin, plans, results
 from reruns.chapters import rectification
 from reruns.experiment import fixed
 from reruns.page import opening, tables
@@ -42,8 +42,20 @@ def test_every_claim_has_a_name_of_its_own():
 @pytest.mark.parametrize("name", chapters.NAMES)
 def test_the_recorded_claims_are_all_judged_and_only_identities_are_left_to_the_page(name):
     chapter = chapters.find(name)
-    judged = {judgement.claim for judgement in chapter.judge(results.of_chapter(name))}
-    assert judged == {claim for claim in chapter.claims if claim.kind is not claims.Kind.IDENTITY}
+    judged = {judgement.claim for judgement in plans.judged(chapter, results.of_chapter(name))}
+    assert judged == set(plans.recorded_claims(chapter))
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_a_chapter_keeps_to_its_plan_which_stood_in_the_commit_of_every_row_that_names_it(name):
+    assert plans.fault(chapters.find(name)) == ""
+    for row in results.of_chapter(name).rows:
+        if planned := row["origin"].get("plan"):
+            path = plans.path_of(name).relative_to(results.ROOT)
+            content = origin.git("show", f"{row['origin']['commit']}:{path}")
+            if content == "unknown":
+                pytest.skip("the history of the project is not here")
+            assert plans.digest(f"{content}\n".encode()) == planned
 
 
 @pytest.mark.parametrize("name", chapters.NAMES)
@@ -113,9 +125,9 @@ def test_provenance_tells_every_version_of_a_chapter_that_was_recorded_in_two_si
         for seed, version in enumerate(("3.15.0", "3.15.1"))
         for unit in ("ELU", "ReLU")
     ]
-    shown = tables.provenance(results.Results(rows)).data
+    shown = tables.provenance(results.Results(rows), "under its plan").data
     for part in (
         *("keras 3.15.0 or 3.15.1", "MNIST", "| 2 min |", "| 0, 1 |", "aaaaaaaaaaaa |", "epochs = 5"),
-        *("| unit | ELU, ReLU |", "| 4, of which 2 diverged |"),
+        *("| plan | under its plan |", "| unit | ELU, ReLU |", "| 4, of which 2 diverged |"),
     ):
         assert part in shown

@@ -135,16 +135,21 @@ from reruns.chapters.cost import peers
 from reruns.chapters.cost import parts, shown, unit_times
 from reruns.chapters.cost.timing import Config
 
+on_jax = sys.argv[2] == "jax"
 for makers in (peers.OURS, peers.KERAS):
-    for unit in set(makers) - {"PReLU", "NReLU"}:
+    for unit in set(makers) - ({"PReLU"} if on_jax else {"PReLU", "NReLU"}):
         del makers[unit]
 tiny = Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
 tiny = dataclasses.replace(tiny, sizes=((2, 4, 4, 8),), lengths=2, trials=2)
 more = [parts.fresh, parts.maxout_dense, parts.every_size, parts.kept]
-if sys.argv[2] == "jax":
+if on_jax:
     for setting in ("forward", "bfloat16"):
         del unit_times.SETTINGS[setting]
-measured = [parts.units, parts.memory] + more * (sys.argv[2] == "tensorflow")
+else:
+    from reruns.chapters.cost import sizes
+
+    sizes.KEPT = sizes.KEPT[:1]
+measured = [parts.units, parts.memory] + more * (not on_jax)
 found = {part.__name__: part(tiny) for part in measured}
 assert Config.from_json(tiny.as_json()) == tiny
 json.dumps(found)

@@ -165,10 +165,10 @@ def line(claim, what, value, limit=1.0):
 
 def test_a_claim_about_costs_holds_if_every_limit_that_belongs_to_it_does():
     lines = [line(limits.FLOOR, "a", 1.0, 1.1), line(limits.FLOOR, "b", 1.4, 1.3), line(limits.PEERS, "a", 0.9)]
-    found = limits.judged([lines])
+    found = limits.judged([lines, lines])
     assert [(judged.claim, judged.found, judged.verdict) for judged in found] == [
-        (limits.FLOOR, "1 of 2, n = 1", REFUTED),
-        (limits.PEERS, "1 of 1, n = 1", CONFIRMED),
+        (limits.FLOOR, "1 of 2, n = 2", REFUTED),
+        (limits.PEERS, "1 of 1, n = 2", CONFIRMED),
     ]
 
 

@@ -47,11 +47,13 @@ EXPERIMENT = Experiment("toy", Scale(Config(), range(1)), Scale(Config(), range(
 RUN = """
 import sys, pathlib
 import toy
-from reruns import __main__ as command, chapters, results
+from reruns import __main__ as command, chapters, plans, results
 
 if __name__ == "__main__":
     results.RESULTS = pathlib.Path(sys.argv.pop(1))
     chapters.NAMES, chapters.find = ("toy",), lambda name: toy.EXPERIMENT
+    plans.PLANS = results.RESULTS / "plans"
+    plans.write(toy.EXPERIMENT)
     command.main()
 """
 
@@ -145,22 +147,22 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(chapter, only=()):
-    tasks = command.asked(chapter, chapter.paper, None, list(only), None)
+    tasks = command.asked(chapter, chapter.paper, only=only)
     return command.record(chapter, tasks, spread.in_turn)
 
 
 def test_a_part_is_asked_for_by_seed_and_by_level():
     chapter = experiment(lambda config, seed, **factors: {})
-    tasks = command.asked(chapter, chapter.paper, [3, 5], ["unit=b", "rate=0.1"], None)
+    tasks = command.asked(chapter, chapter.paper, [3, 5], ["unit=b", "rate=0.1"])
     assert [str(task) for task in tasks] == ["seed 3 unit=b rate=0.1", "seed 5 unit=b rate=0.1"]
 
 
 def test_only_names_the_factors_and_levels_that_there_are():
     chapter = experiment(lambda config, seed, **factors: {})
     with pytest.raises(ValueError, match="with a factor of unit, rate. Received: depth=3"):
-        command.asked(chapter, chapter.paper, None, ["depth=3"], None)
+        command.asked(chapter, chapter.paper, only=["depth=3"])
     with pytest.raises(ValueError, match="a level of unit, one of a, b. Received: unit=c"):
-        command.asked(chapter, chapter.paper, None, ["unit=c"], None)
+        command.asked(chapter, chapter.paper, only=["unit=c"])
 
 
 def test_rows_of_another_configuration_or_data_are_refused_before_anything_is_computed(folder, monkeypatch):
@@ -194,7 +196,7 @@ def test_a_row_whose_data_differ_is_refused_with_the_name_of_its_machine(folder)
                 machine="node7",
             )
 
-    tasks = command.asked(chapter, chapter.paper, [0], ["unit=a"], None)
+    tasks = command.asked(chapter, chapter.paper, [0], ["unit=a"])
     (fault,) = command.record(chapter, tasks, elsewhere)
     assert "seed 0 unit=a rate=0.1, on node7: another data: name data and other data" in fault
     assert not results.path_of("chapter").exists()
@@ -214,7 +216,7 @@ def test_the_best_network_is_exported_when_the_record_is_complete_and_not_before
 def test_a_new_record_replaces_the_old_one_when_it_is_complete(folder):
     run(experiment(lambda config, seed, **factors: {"loss": 1.0}))
     again = experiment(lambda config, seed, **factors: {"loss": 2.0})
-    tasks = command.asked(again, again.paper, None, [], None)
+    tasks = command.asked(again, again.paper)
     command.record(again, tasks[:3], spread.in_turn, anew=True)
     assert set(results.of_chapter("chapter").table["loss"]) == {1.0}
     command.record(again, tasks, spread.in_turn, anew=True)

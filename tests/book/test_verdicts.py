@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from reruns import verdicts
-from reruns.claims import Claim, Verdict
+from reruns.claims import Claim, Rule, Verdict
 
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
@@ -128,11 +128,11 @@ def test_a_share_of_five_seeds_has_an_interval(holds, verdict):
     assert found.verdict is verdict
 
 
-def test_times_over_processes_are_judged_by_the_geometric_mean_and_a_single_one_by_its_value():
+def test_times_over_processes_are_judged_by_the_geometric_mean():
     # As above: the interval of ln 2 and ln 8 with t = 6.314 contains 0.
     found = verdicts.times([2, 8], 1.0)
     assert (found.mean, found.verdict) == (pytest.approx(4), INCONCLUSIVE)
-    assert [verdicts.times([ratio], 1.1).verdict for ratio in (1.1, 1.2)] == [CONFIRMED, REFUTED]
+    assert [verdicts.times([r, r, r], 1.1).verdict for r in (1.0, 1.2)] == [CONFIRMED, REFUTED]
 
 
 def test_a_claim_about_several_quantities_needs_all_of_them():
@@ -141,6 +141,75 @@ def test_a_claim_about_several_quantities_needs_all_of_them():
     def word(*ratios):
         return verdicts.together(claim, {str(n): verdicts.times(r, 1.0) for n, r in enumerate(ratios)}).verdict
 
-    assert word([0.5], [0.6]) is CONFIRMED
-    assert word([0.5], [1.6]) is REFUTED
-    assert word([0.5], [0.5, 2.0]) is INCONCLUSIVE
+    assert word([0.5, 0.5], [0.6, 0.6]) is CONFIRMED
+    assert word([0.5, 0.5], [1.6, 1.6]) is REFUTED
+    assert word([0.5, 0.5], [0.5, 2.0]) is INCONCLUSIVE
+
+
+# How often the textbook's interval, of samples drawn here, says what the rule wants: no code of ours takes part.
+SAMPLES = np.random.default_rng(1908).normal(size=(40_000, 5))
+
+
+def textbook(samples, level=0.9):
+    test = stats.ttest_1samp(samples, 0, axis=1)
+    found = test.confidence_interval(level)
+    return found.low, found.high
+
+
+@pytest.mark.parametrize(("times", "level"), [(2, 0.9), (1, 0.9), (2, 0.95), (0.5, 0.9)])
+def test_the_power_of_paired_differences_is_how_often_samples_confirm(times, level):
+    samples, margin = SAMPLES + times, 1.0
+    confirmed = (textbook(samples, level)[0] > 0) & (samples.mean(axis=1) >= margin)
+    assert verdicts.power_of_paired(times * margin, 1.0, 5, margin, level) == pytest.approx(confirmed.mean(), abs=0.01)
+
+
+def test_the_power_that_is_printed_is_that_of_twice_the_margin_at_the_observed_spread():
+    # By the audit that asked for it: a true effect of twice the margin is confirmed in 97 % of cases, of five pairs
+    # with a spread of the margin's size.
+    differences = np.array([1, 2, 3, 4, 5.0]) / np.std([1, 2, 3, 4, 5], ddof=1)
+    assert verdicts.paired(differences, 1.0).power == pytest.approx(0.97, abs=0.01)
+    assert verdicts.paired(differences).power is None
+
+
+def test_the_power_of_an_equivalence_is_how_often_no_difference_is_confirmed():
+    spread = np.std([1, 2, 3, 4, 5], ddof=1)
+    differences = (np.array([1, 2, 3, 4, 5.0]) - 3) / spread
+    for margin in (0.8, 1.2, 2.0):
+        low, high = textbook(SAMPLES)
+        inside = ((low > -margin) & (high < margin)).mean()
+        assert verdicts.equivalent(differences, margin).power == pytest.approx(inside, abs=0.01)
+        assert verdicts.not_worse(differences, margin).power == pytest.approx((low > -margin).mean(), abs=0.01)
+
+
+def test_the_power_of_a_share_is_that_of_the_counts_that_confirm():
+    # Of five seeds only all five do (Wilson's bound of four is 0.43): 0.95 to the fifth.
+    assert verdicts.proportion([True] * 5, 0.8).power == pytest.approx(0.95**5)
+
+
+def test_three_looks_share_the_errors_of_one():
+    level = verdicts.level((5, 10, 20))
+    assert level == pytest.approx(1 - 0.1 / 3)
+    assert verdicts.level((5,)) == pytest.approx(0.9)
+    draws = np.random.default_rng(7).normal(size=(20_000, 20))
+    above = [textbook(draws[:, :n], level)[0] > 0 for n in (5, 10, 20)]
+    assert np.any(above, axis=0).mean() < 0.05
+    wider, usual = verdicts.paired(SLEEP, level=level), verdicts.paired(SLEEP)
+    assert (wider.lower, wider.upper) == pytest.approx(stats.ttest_1samp(SLEEP, 0).confidence_interval(level))
+    assert wider.lower < usual.lower
+
+
+@pytest.mark.parametrize(
+    ("rule", "margin", "values", "word"),
+    [
+        (Rule.DIFFERENCE, 1.6, SLEEP, INCONCLUSIVE),
+        (Rule.EQUIVALENCE, 2.4, SLEEP, CONFIRMED),
+        (Rule.NOT_WORSE, 0.1, SLEEP, CONFIRMED),
+        (Rule.SHARE, 0.8, [True] * 5, CONFIRMED),
+        (Rule.DIFFERENCE, 0.0, [1.0, np.nan, 2.0], INCONCLUSIVE),
+    ],
+)
+def test_a_claim_is_decided_by_its_own_rule_and_margin(rule, margin, values, word):
+    claim = Claim("X-1", "it is so", "if it is", "ours", rule, margin)
+    found = verdicts.decide(claim, values)
+    assert found.verdict is word
+    assert found.evidence is None or found.evidence.margin == margin

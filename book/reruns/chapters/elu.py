@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from reruns import networks, training, verdicts
-from reruns.claims import Claim, Judgement, Kind, Verdict
+from reruns.claims import Claim, Judgement, Rule, Verdict
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -134,12 +134,13 @@ EPOCHS_OF_AREA = 10
 LOSS_REACHED = 0.1
 
 PAPER = "Clevert, Unterthiner and Hochreiter 2016"
+SHORTER = "50 epochs of the paper's 300"
 MEAN = Claim(
     "E-1",
     "ELU's mean on standard normals nearer to 0 than ReLU's and LReLU's; derivative f + α below 0",
     "draws within four standard errors of the integrals; derivative equal to 1e-6",
     f"{PAPER}, equation 15",
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 NEARER = {
     other: Claim(
@@ -147,6 +148,8 @@ NEARER = {
         f"ELU keeps mean activations nearer to 0 than {other}, at every epoch",
         f"difference of the medians, L > 0 at every epoch and mean ≥ {LEAST_DISTANCE}",
         f"{PAPER}, figure 2a",
+        margin=LEAST_DISTANCE,
+        unlike=SHORTER,
     )
     for other in ("ReLU", "LReLU")
 }
@@ -156,6 +159,7 @@ FASTER = {
         f"ELU's training loss falls faster than {other}'s",
         f"difference of the mean log-loss of the first {EPOCHS_OF_AREA} epochs, L > 0",
         f"{PAPER}, figure 2b",
+        unlike=SHORTER,
     )
     for other in ("ReLU", "LReLU")
 }
@@ -165,6 +169,8 @@ BETTER = {
         f"ELU's autoencoder reconstructs test images better than ReLU's at learning rate {rate:g}",
         f"relative difference of the errors, L > 0 and mean ≥ {LEAST_GAIN}",
         f"{PAPER}, figure 3",
+        margin=LEAST_GAIN,
+        unlike="smaller layers, our own output and loss, and so our own rates",
     )
     for rate in Config().autoencoder_rates
 }
@@ -174,14 +180,14 @@ def judge(results: Results) -> list[Judgement]:
     """Return the verdict on each claim that the recorded trials decide."""
     nearer = [_nearer(claim, results, other) for other, claim in NEARER.items()]
     faster = [fall(results, other) for other in FASTER]
-    better = [verdicts.unless_diverged(claim, _gain(results, rate), LEAST_GAIN) for rate, claim in BETTER.items()]
+    better = [verdicts.decide(claim, _gain(results, rate)) for rate, claim in BETTER.items()]
     return [*nearer, *faster, *better]
 
 
 def _nearer(claim: Claim, results: Results, other: str) -> Judgement:
     ours, theirs = (np.abs(results.of("median_activation", unit=unit)) for unit in ("ELU", other))
     distance = theirs - ours
-    found = verdicts.unless_diverged(claim, distance.mean(axis=1), LEAST_DISTANCE)
+    found = verdicts.decide(claim, distance.mean(axis=1))
     if found.evidence is None:
         return found
     always = all(verdicts.paired(epoch).lower > 0 for epoch in distance.T)
@@ -193,7 +199,7 @@ def _nearer(claim: Claim, results: Results, other: str) -> Judgement:
 def fall(results: Results, other: str, epochs: int = EPOCHS_OF_AREA) -> Judgement:
     """Return whether ELU's training loss falls faster than another unit's, by so many first epochs."""
     ours, theirs = (np.log(results.of("train_loss", unit=unit)[:, :epochs]).mean(axis=1) for unit in ("ELU", other))
-    return verdicts.unless_diverged(FASTER[other], theirs - ours)
+    return verdicts.decide(FASTER[other], theirs - ours)
 
 
 def _gain(results: Results, rate: float) -> np.ndarray:

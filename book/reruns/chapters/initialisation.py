@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_rectifiers as kr
 from reruns import networks, training, verdicts
-from reruns.claims import Claim, Judgement, Kind, by_evidence
+from reruns.claims import Claim, Judgement, Rule
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -113,19 +113,20 @@ TRAINED, STALLED = 20.0, 70.0
 SEEDS_OF_FIVE = 0.8
 
 PAPER = "He and others 2015"
+SMALL = "fully connected layers on MNIST instead of convolutions on ImageNet"
 SLOPE = Claim(
     "H-1",
     "the slope's gradient is the paper's sum, and it has no weight decay",
     "relative difference at most 1e-6; no loss of the layer's own",
     f"{PAPER}, equations 2 and 3",
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 VARIANCE = Claim(
     "H-2",
     "He's variance is kept over thirty layers, Xavier's halves at each",
     f"He's ratio in [{HE_RATIO[0]:g}, {HE_RATIO[1]:g}]; Xavier's within a factor of {XAVIER_FACTOR:g} of theory",
     f"{PAPER}, equation 10",
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 SHALLOW, DEEP = Config().depths
 PLANNED = Config().images[0]
@@ -135,12 +136,17 @@ STALL = Claim(
     f"training error below {TRAINED:g} % against above {STALLED:g} %, and at {SHALLOW} layers below {TRAINED:g} %: a "
     f"share of the seeds of at least {SEEDS_OF_FIVE:g}, L > 1/2",
     f"{PAPER}, figures 2 and 3",
+    Rule.SHARE,
+    margin=SEEDS_OF_FIVE,
+    unlike=SMALL,
+    lost="as one that has not trained",
 )
 PULLED = Claim(
     "H-7",
     "weight decay on the slopes pulls them towards 0",
     "difference of the mean absolute slopes, L > 0",
     f"{PAPER}, section 2.1",
+    unlike=SMALL,
 )
 
 
@@ -153,9 +159,9 @@ def judge(results: Results) -> list[Judgement]:
     apart = (errors(DEEP, "He") < TRAINED) & (errors(DEEP, "Xavier") > STALLED)
     both = (errors(SHALLOW, "He") < TRAINED) & (errors(SHALLOW, "Xavier") < TRAINED)
     without, with_decay = (results.of("mean_slopes", slope_decay=decay).mean(axis=1) for decay in Config().slope_decays)
-    stall = by_evidence(STALL, verdicts.proportion(apart & both, SEEDS_OF_FIVE))
+    stall = verdicts.decide(STALL, apart & both)
     told = f"{apart.sum()} of {len(apart)} seeds; at {SHALLOW} layers {'all' if both.all() else 'not all'}"
-    return [stall._replace(found=f"{told}: {stall.found}"), verdicts.unless_diverged(PULLED, without - with_decay)]
+    return [stall._replace(found=f"{told}: {stall.found}"), verdicts.decide(PULLED, without - with_decay)]
 
 
 EXPERIMENT = Experiment(

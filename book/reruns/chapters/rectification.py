@@ -1,12 +1,12 @@
 """What the page on pictures claims; its experiment is small enough to stand on the page itself."""
 
-from reruns.claims import Claim, Kind
+from reruns.claims import Claim, Rule
 
 INTRODUCTION, LECTURE = "SuperDataScience 2018, introduction", "Fleuret 2019, lecture"
 SHARE = 0.4  # of the responses that are negative, at least
 
 UNTOUCHED, MADE, LEARNED, LOST = CLAIMS = tuple(
-    Claim(f"P-{number}", says, criterion, source, Kind.IDENTITY)
+    Claim(f"P-{number}", says, criterion, source, Rule.IDENTITY)
     for number, (says, criterion, source) in enumerate(
         (
             ("negative responses become zero, positive ones stay", "equal in every map", INTRODUCTION),

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from reruns import exports, networks, training
-from reruns.claims import Claim, Kind
+from reruns.claims import Claim, Rule
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -93,17 +93,17 @@ def export(config: Config, results: Results) -> Path:
 
 LECTURE, MAXOUT = "Fleuret 2019, lecture", "Goodfellow and others 2013, section 3"
 EXACT = 1e-6
-ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Kind.IDENTITY)
+ENCODES = Claim("R-1", "Maxout encodes ReLU and the absolute value", f"error < {EXACT:g}", MAXOUT, Rule.IDENTITY)
 POWERS = (-2.3, -1.7)
 CONVEX = Claim(
     "R-2",
     "Maxout's error on the square falls with the square of the pieces",
     f"exponent in [{POWERS[0]}, {POWERS[1]}]",
     MAXOUT,
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 FORWARD, JACOBIAN, BACKWARD = (
-    Claim(f"R-{number}", f"the lecture: CReLU keeps the norm {where}", criterion, LECTURE, Kind.IDENTITY)
+    Claim(f"R-{number}", f"the lecture: CReLU keeps the norm {where}", criterion, LECTURE, Rule.IDENTITY)
     for number, where, criterion in (
         (3, "forward", f"ratio within {EXACT:g} of 1"),
         (4, "backward, as a Jacobian", f"singular values within {EXACT:g} of 1"),

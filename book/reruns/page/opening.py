@@ -6,7 +6,7 @@ from typing import Any
 from IPython.display import Markdown
 from myst_nb import glue
 
-from reruns import chapters, claims, results, spread
+from reruns import chapters, claims, plans, results, spread
 from reruns.experiment import Experiment, Trial
 from reruns.page import tables
 from reruns.results import Results
@@ -42,13 +42,13 @@ class Chapter:
 
     def judged(self, *here: claims.Judgement) -> Markdown:
         """Return the table of verdicts, those that were found on this page first."""
-        judgements = [*here, *self.experiment.judge(self.recorded)]
+        judgements = [*here, *plans.judged(self.experiment, self.recorded)]
         claims.refuse_incomplete(self.experiment.claims, judgements)
         return tables.judged(judgements)
 
     def provenance(self) -> Markdown:
         """Return what is known of the recorded trials."""
-        return tables.provenance(self.recorded)
+        return tables.provenance(self.recorded, plans.told(self.experiment, self.recorded))
 
 
 def open(name: str) -> Chapter:
@@ -68,7 +68,7 @@ def statistical() -> list[claims.Judgement]:
     return [
         judgement
         for name in chapters.NAMES
-        for judgement in chapters.find(name).judge(results.of_chapter(name))
+        for judgement in plans.judged(chapters.find(name), results.of_chapter(name))
         if judgement.claim.kind is claims.Kind.STATISTICAL
     ]
 

@@ -9,7 +9,7 @@ from IPython.display import HTML, Markdown
 from myst_nb import glue
 
 from reruns import verdicts
-from reruns.claims import Judgement, Verdict
+from reruns.claims import Claim, Judgement, Verdict
 from reruns.data import pipelines
 from reruns.results import Results
 
@@ -50,7 +50,7 @@ def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits:
 
 
 # A claim that did not hold stands out.
-EMPHASIS = {Verdict.REFUTED: "**", Verdict.TOO_SMALL: "**"}
+EMPHASIS = {Verdict.REFUTED: "**", Verdict.TOO_SMALL: "**", Verdict.NOT_JUDGED: "**"}
 
 
 def judged(judgements: Sequence[Judgement]) -> Markdown:
@@ -64,29 +64,38 @@ def judged(judgements: Sequence[Judgement]) -> Markdown:
     return table(
         ["claim", "criterion", "found", "verdict"],
         [
-            [f"{j.claim.id}: {j.claim.says}", j.claim.criterion, j.found, f"{mark}{j.verdict.value}{mark}"]
+            [
+                f"{j.claim.id}: {j.claim.says}",
+                f"{j.claim.criterion}{'. Not comparable: ' if j.claim.unlike else ''}{j.claim.unlike}",
+                j.found,
+                f"{mark}{j.verdict.value}{mark}{_predicted(j.claim)}",
+            ]
             for j in judgements
             for mark in [EMPHASIS.get(j.verdict, "")]
         ],
     )
 
 
+def _predicted(claim: Claim) -> str:
+    return f" (predicted: {claim.predicted.value})" if claim.predicted else ""
+
+
 def overview(judgements: Sequence[Judgement]) -> Markdown:
-    """Return a table of judgements of numbers: where they come from, the effect with its interval, and Holm's p."""
+    """Return a table of judgements of numbers: whose claim, the effect with its interval, the power, and Holm's p."""
     of_numbers = [(j, j.evidence) for j in judgements if j.evidence is not None]
     adjusted = iter(verdicts.holm([e.p for _, e in of_numbers if e.p is not None]))
     return table(
-        ["claim", "source", "n", "effect", "90 % interval", "margin", "p, Holm's", "verdict"],
+        ["claim", "source", "n", "effect, interval", "margin", "power", "p, Holm's", "verdict"],
         [
             [
                 f"{j.claim.id}: {j.claim.says}",
-                j.claim.source,
+                f"{j.claim.source}{'; not comparable: ' if j.claim.unlike else ''}{j.claim.unlike}",
                 e.n,
-                f"{e.mean:.3g}",
-                f"{e.lower:.3g} to {e.upper:.3g}",
+                f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]",
                 f"{e.margin:g}",
+                "" if e.power is None else f"{e.power:.0%}",
                 "" if e.p is None else f"{next(adjusted):.2g}",
-                f"{mark}{j.verdict.value}{mark}",
+                f"{mark}{j.verdict.value}{mark}{_predicted(j.claim)}",
             ]
             for j, e in of_numbers
             for mark in [EMPHASIS.get(j.verdict, "")]
@@ -100,8 +109,8 @@ def ran_on(record: dict) -> Markdown:
     return Markdown(f":::{{{kind}}}\n{pipelines.note(record)}\n:::")
 
 
-def provenance(results: Results) -> Markdown:
-    """Return what is known of a chapter's recorded trials."""
+def provenance(results: Results, planned: str) -> Markdown:
+    """Return what is known of a chapter's recorded trials, and of the plan that they followed."""
     origins = [row["origin"] for row in results.rows]
     versions: dict[str, list[str]] = {}
     for origin in origins:
@@ -115,6 +124,7 @@ def provenance(results: Results) -> Markdown:
     rows = [
         ["seeds", ", ".join(map(str, results.seeds))],
         ["trials", f"{len(results.rows)}, of which {results.table['diverged'].sum()} diverged"],
+        ["plan", planned],
         ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
         ["code changed since that commit", all_of("dirty")],
         ["device", all_of("device", "processor", "system", "backend")],

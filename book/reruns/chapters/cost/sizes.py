@@ -19,6 +19,7 @@ from reruns.chapters.cost.timing import Config
 SMALL = 2**17  # a step of fewer elements takes microseconds, and is repeated
 STACK = 8  # units one after the other in a small step, for a single one is lost in the step's own time
 EAGER = 2**20  # the most elements of an eager call
+KEPT = ((128,), (16, 16, 64))  # shapes of a trial whose memory is looked at
 
 
 def nearest(unit: str, rank: int) -> keras.layers.Layer:
@@ -153,7 +154,7 @@ def kept_memory(config: Config) -> list[dict]:
     if timing.resident_bytes() is None:
         return []
     rows = []
-    for shape, ((unit, by), make) in itertools.product(((128,), (16, 16, 64)), makers.items()):
+    for shape, ((unit, by), make) in itertools.product(KEPT, makers.items()):
         label = f"memory of {unit}, {by}, {shape}"
         resident = [_after_a_trial(make(0.1 + 0.02 * trial), shape) for trial in track(range(config.trials), label)]
         settled = resident[config.trials // 3 :]

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from reruns import training, verdicts
-from reruns.claims import Claim, Judgement, by_evidence
+from reruns.claims import Claim, Judgement
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -78,6 +78,7 @@ CLAIMS = {
             f"jittered and cluttered, {network} errs on {'more' if side > 0 else 'less'} than {limit:g} %",
             "distance to that limit, L > 0",
             "ours, after Nair and Hinton 2010, page 5",
+            unlike="a toy NORB of our own where NORB is not at hand",
         ),
         limit,
         side,
@@ -90,7 +91,7 @@ def judge(results: Results) -> list[Judgement]:
     """Return whether the harder form is hard and easy where it should be."""
     errors = {network: results.of("test_error", form="jittered_cluttered", network=network) for network in CLAIMS}
     return [
-        by_evidence(claim, verdicts.paired(side * (errors[network] - limit)), "points")
+        verdicts.decide(claim, side * (errors[network] - limit), "points")
         for network, (claim, limit, side) in CLAIMS.items()
     ]
 

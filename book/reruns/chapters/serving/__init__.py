@@ -9,7 +9,7 @@ import numpy as np
 
 import keras_rectifiers as kr
 from reruns import exports, training, verdicts
-from reruns.claims import Claim, Evidence, Judgement, Kind
+from reruns.claims import Claim, Evidence, Judgement, Rule
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -101,14 +101,14 @@ SAME = Claim(
     "an exported model gives Keras's outputs in four runtimes",
     f"largest error ≤ {SAME_ERROR:g} of the largest output",
     OURS,
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 PLAIN = Claim(
     "S-2",
     "it holds plain operations and draws nothing by default",
     "no such function or operation",
     OURS,
-    Kind.IDENTITY,
+    Rule.IDENTITY,
 )
 # By the metric that a served model's rows a second are held against.
 FAST = {
@@ -117,7 +117,7 @@ FAST = {
         f"served, it is no slower than Keras's predict, called {called}",
         "rows a second of each model and batch over Keras's, by paired logarithms over processes: L > 0",
         OURS,
-        Kind.TIMING,
+        Rule.LIMITS,
     )
     for number, peer, called in (
         ("S-3", "predict_a_call_a_request", "for each request"),
