@@ -146,9 +146,9 @@ if on_jax:
     for setting in ("forward", "bfloat16"):
         del unit_times.SETTINGS[setting]
 else:
-    from reruns.chapters.cost import sizes
+    from reruns.chapters.cost import sizes, stacks
 
-    sizes.KEPT = sizes.KEPT[:1]
+    sizes.KEPT, stacks.UNITS = sizes.KEPT[:1], ("PReLU",)
 measured = [parts.units, parts.memory] + more * (not on_jax)
 found = {part.__name__: part(tiny) for part in measured}
 assert Config.from_json(tiny.as_json()) == tiny
