@@ -1,5 +1,7 @@
 """One way to train: what goes in is a network and its data, what comes out are curves and errors by name."""
 
+import multiprocessing
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +51,7 @@ def fit(
         splits.train,
         validation_data=validation,
         epochs=epochs,
-        verbose=0,
+        verbose=2 if _is_watched() else 0,
         shuffle=False,
         callbacks=list(callbacks),
     ).history
@@ -60,6 +62,11 @@ def fit(
     for split in errors_on:
         found[f"{split}_error"] = error(model, getattr(splits, split))
     return found
+
+
+def _is_watched() -> bool:
+    """Return whether somebody sees a line an epoch: neither a page that is built nor one of several processes."""
+    return sys.stdout.isatty() and multiprocessing.parent_process() is None
 
 
 def error(model: keras.Model, data: tf.data.Dataset) -> float:

@@ -1,0 +1,59 @@
+"""Does the one way to train give curves and errors by the names that the chapters read, and show what it does?"""
+
+import io
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reruns import training
+from reruns.data.pipelines import Splits
+
+X = np.random.default_rng(3).normal(size=(40, 5)).astype("float32")
+Y = (X[:, 0] > 0).astype("int32")
+
+
+def splits():
+    train, rest = (
+        tf.data.Dataset.from_tensor_slices((X[rows], Y[rows])).batch(8) for rows in (slice(24), slice(24, 40))
+    )
+    return Splits(train, rest, rest, {})
+
+
+def model():
+    return keras.Sequential([keras.Input((5,)), keras.layers.Dense(2, kernel_initializer=keras.initializers.Zeros())])
+
+
+def test_a_step_is_gradient_descent_on_the_mean_cross_entropy():
+    network = model()
+    data = splits()._replace(train=tf.data.Dataset.from_tensors((X[:24], Y[:24])))
+    found = training.fit(network, data, keras.optimizers.SGD(0.5), 1)
+    # From zero weights each class has probability 1/2.
+    np.testing.assert_allclose(found["train_loss"], [np.log(2)], rtol=1e-6)
+    gradient = X[:24].T @ (0.5 - np.eye(2)[Y[:24]]) / 24
+    np.testing.assert_allclose(network.layers[0].kernel, -0.5 * gradient, rtol=1e-5, atol=1e-7)
+
+
+def test_curves_and_errors_have_the_names_of_their_splits():
+    network = model()
+    found = training.fit(
+        network, splits(), keras.optimizers.SGD(0.1), 3, validates_on="validation", errors_on=["train", "test"]
+    )
+    curves = {"train_loss", "train_accuracies", "validation_loss", "validation_accuracies"}
+    assert set(found) == curves | {"train_error", "test_error"}
+    assert {len(found[name]) for name in curves} == {3}
+    wrong = np.argmax(network.predict(X[24:], verbose=0), axis=1) != Y[24:]
+    np.testing.assert_allclose(found["test_error"], 100 * wrong.mean(), rtol=1e-5)
+
+
+def test_whoever_watches_sees_an_epoch_a_line_and_a_page_shows_nothing(monkeypatch, capsys):
+    training.fit(model(), splits(), keras.optimizers.SGD(0.1), 2)
+    assert capsys.readouterr().out == ""
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    training.fit(model(), splits(), keras.optimizers.SGD(0.1), 2)
+    assert "Epoch 1/2" in terminal.getvalue() and "loss" in terminal.getvalue()
