@@ -13,6 +13,7 @@ from keras_rectifiers.layers import (
     ScaledSoftplus,
     SignFlip,
 )
+from keras_rectifiers.swapping import swap
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "SignFlip",
     "activations",
     "plain",
+    "swap",
 ]
