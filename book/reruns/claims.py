@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -22,6 +23,7 @@ class Rule(enum.Enum):
     EQUIVALENCE = "equivalence"  # they lie within the margin on either side
     NOT_WORSE = "not worse"  # they lie above minus the margin
     SHARE = "share"  # it holds in a share of the runs of at least the margin
+    RATIO = "ratio"  # one takes so many times as long as the other
     NEVER = "never"  # one contrary run refutes it
     LIMITS = "limits"  # every time or memory keeps its limit
 
@@ -44,6 +46,11 @@ class Verdict(enum.Enum):
 LEVEL = 0.90  # of a two-sided interval, for a claim that is looked at once
 
 
+def level(looks: Sequence[int]) -> float:
+    """Return the level of each look's interval, so that all together err as seldom as a single one."""
+    return 1 - (1 - LEVEL) / len(looks)
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """One claim, and how it will be decided: all of it is fixed in the chapter's plan before the counted runs.
@@ -55,10 +62,11 @@ class Claim:
         source: who makes it, with section or page.
         rule: which rule decides.
         margin: the least effect that would matter; of a share, the least share.
-        level: of the two-sided interval, `verdicts.level` of the looks that the plan allows.
+        level: of the two-sided interval, `level` of the looks that the plan allows.
         predicted: what we expected before the runs, if we wrote it down.
         unlike: what keeps our numbers from being comparable to the source's, if anything does.
         lost: how a run counts that diverged.
+        published: what the source found, in its own units.
     """
 
     id: str
@@ -71,10 +79,29 @@ class Claim:
     predicted: Verdict | None = None
     unlike: str = ""
     lost: str = "nothing is decided"
+    published: str = ""
 
     @property
     def kind(self) -> Kind:
         return self.rule.kind
+
+
+def of_paper(paper: str, looks: Sequence[int], unlike: str) -> Callable[..., Claim]:
+    """Return what makes a claim of one paper, which is looked at so often and has this against its comparison."""
+
+    def claim(
+        id: str,
+        says: str,
+        criterion: str,
+        where: str,
+        rule: Rule = Rule.DIFFERENCE,
+        margin: float = 0.0,
+        published: str = "",
+    ) -> Claim:
+        source, each = f"{paper}, {where}", level(looks)
+        return Claim(id, says, criterion, source, rule, margin, each, unlike=unlike, published=published)
+
+    return claim
 
 
 class Evidence(NamedTuple):

@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from reruns import origin, results, verdicts
-from reruns.claims import Claim, Judgement, Kind, Verdict
+from reruns import origin, results
+from reruns.claims import Claim, Judgement, Kind, Verdict, level
 from reruns.experiment import Experiment, fixed
 from reruns.results import Results
 
@@ -37,10 +37,11 @@ def recorded_claims(experiment: Experiment) -> list[Claim]:
 def declared(experiment: Experiment) -> dict[str, Any]:
     """Return the plan that the code of an experiment states."""
     scale, claims = experiment.paper, {}
-    level = verdicts.level(scale.looks)
+    at_each_look = level(scale.looks)
     for claim in recorded_claims(experiment):
-        if claim.kind is Kind.STATISTICAL and claim.level != level:
-            raise ValueError(f"{claim.id}: expected the level of {len(scale.looks)} looks, {level:g}: {claim.level:g}")
+        if claim.kind is Kind.STATISTICAL and claim.level != at_each_look:
+            told = f"expected the level of {len(scale.looks)} looks, {at_each_look:g}"
+            raise ValueError(f"{claim.id}: {told}: {claim.level:g}")
         predicted = claim.predicted.value if claim.predicted else None
         claims[claim.id] = {
             **{name: getattr(claim, name) for name in ("criterion", "margin", "level", "unlike", "lost")},

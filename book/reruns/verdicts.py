@@ -17,11 +17,6 @@ from reruns.claims import LEVEL, Claim, Evidence, Judgement, Rule, Verdict, by_e
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
 
 
-def level(looks: Sequence[int]) -> float:
-    """Return the level of each look's interval, so that all together err as seldom as a single one."""
-    return 1 - (1 - LEVEL) / len(looks)
-
-
 def interval(values: Any, level: float = LEVEL) -> tuple[float, float]:
     """Return the mean and the half-width of its two-sided interval, of 90 %, by Student's t."""
     values = np.asarray(values, float)
@@ -119,7 +114,12 @@ def not_worse(differences: Any, margin: float, level: float = LEVEL) -> Evidence
 
 
 def ratio(
-    slower: Sequence[float | None], faster: Sequence[float | None], cap: float, least: float, refuted_below: float
+    slower: Sequence[float | None],
+    faster: Sequence[float | None],
+    cap: float,
+    least: float,
+    refuted_below: float,
+    level: float = LEVEL,
 ) -> Evidence:
     """Judge that `slower` takes at least `least` times as long as `faster`, by the geometric mean of paired ratios.
 
@@ -131,7 +131,7 @@ def ratio(
     times = np.array([[cap if time is None else time for time in pair] for pair in pairs], float)
     if (times <= 0).any() or (times > cap).any():
         raise ValueError(f"Times must lie above 0 and not above the cap, {cap}. Received: {pairs}")
-    mean, half = interval(np.log(times[:, 0] / times[:, 1]))
+    mean, half = interval(np.log(times[:, 0] / times[:, 1]), level)
     lower, upper = np.exp(mean - half), np.exp(mean + half)
     # A bound on the times is a bound on the ratio on one side only, and the interval's width is then none.
     ratios, known = times[:, 0] / times[:, 1], not any(None in pair for pair in pairs)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from reruns import __main__ as command
-from reruns import chapters, origin, plans, verdicts
+from reruns import chapters, claims, origin, plans, verdicts
 from reruns.claims import Claim, Kind, Rule, Verdict
 from reruns.experiment import Experiment, Scale, grid
 from reruns.results import Results
@@ -20,7 +20,7 @@ class Config:
 
 
 LOOKS = (2, 4)
-FASTER = Claim("X-1", "a is above b", "L > 0", "ours", margin=0.5, level=verdicts.level(LOOKS))
+FASTER = Claim("X-1", "a is above b", "L > 0", "ours", margin=0.5, level=claims.level(LOOKS))
 ENCODES = Claim("X-2", "it encodes", "error < 1", "ours", Rule.IDENTITY)
 
 
@@ -83,7 +83,7 @@ def test_a_record_is_judged_at_the_last_look_that_it_has_reached():
 
 
 def test_fewer_seeds_than_planned_leave_every_claim_open():
-    planned = experiment(looks=(5,), claims=(dataclasses.replace(FASTER, level=verdicts.level((5,))),))
+    planned = experiment(looks=(5,), claims=(dataclasses.replace(FASTER, level=claims.level((5,))),))
     plans.write(planned)
     (two,), (one,) = (plans.judged(planned, record(speeds)) for speeds in ([1.0, 1.01], [1.0]))
     assert two.verdict is one.verdict is Verdict.INCONCLUSIVE

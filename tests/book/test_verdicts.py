@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reruns import verdicts
+from reruns import claims, verdicts
 from reruns.claims import Claim, Rule, Verdict
 
 CONFIRMED, REFUTED, INCONCLUSIVE = Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE
@@ -187,9 +187,9 @@ def test_the_power_of_a_share_is_that_of_the_counts_that_confirm():
 
 
 def test_three_looks_share_the_errors_of_one():
-    level = verdicts.level((5, 10, 20))
+    level = claims.level((5, 10, 20))
     assert level == pytest.approx(1 - 0.1 / 3)
-    assert verdicts.level((5,)) == pytest.approx(0.9)
+    assert claims.level((5,)) == pytest.approx(0.9)
     draws = np.random.default_rng(7).normal(size=(20_000, 20))
     above = [textbook(draws[:, :n], level)[0] > 0 for n in (5, 10, 20)]
     assert np.any(above, axis=0).mean() < 0.05

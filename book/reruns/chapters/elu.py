@@ -80,7 +80,7 @@ class MeanActivations(keras.callbacks.Callback):
         super().__init__()
         weights = keras.layers.Dense | keras.layers.Flatten
         units = [layer.output for layer in network.layers if not isinstance(layer, weights)]
-        self.hidden, self.images = keras.Model(network.inputs, units), images
+        self.hidden, self.images = keras.Model(network.inputs[0], units), images
         self.medians: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -150,6 +150,7 @@ NEARER = {
         f"{PAPER}, figure 2a",
         margin=LEAST_DISTANCE,
         unlike=SHORTER,
+        published="medians of 0.17 to 0.63 against 0.41 to 0.71",
     )
     for other in ("ReLU", "LReLU")
 }
@@ -170,6 +171,7 @@ BETTER = {
         f"relative difference of the errors, L > 0 and mean ≥ {LEAST_GAIN}",
         f"{PAPER}, figure 3",
         margin=LEAST_GAIN,
+        published="squared error of 1.9 against 3.4",
         unlike="smaller layers, our own output and loss, and so our own rates",
     )
     for rate in Config().autoencoder_rates

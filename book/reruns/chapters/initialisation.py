@@ -139,6 +139,7 @@ STALL = Claim(
     Rule.SHARE,
     margin=SEEDS_OF_FIVE,
     unlike=SMALL,
+    published="30 layers train from He's weights and stall from Xavier's",
     lost="as one that has not trained",
 )
 PULLED = Claim(

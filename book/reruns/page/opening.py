@@ -44,7 +44,7 @@ class Chapter:
         """Return the table of verdicts, those that were found on this page first."""
         judgements = [*here, *plans.judged(self.experiment, self.recorded)]
         claims.refuse_incomplete(self.experiment.claims, judgements)
-        return tables.judged(judgements)
+        return tables.judged(judgements, self.experiment.name)
 
     def provenance(self) -> Markdown:
         """Return what is known of the recorded trials."""

@@ -1,6 +1,7 @@
 """The tables of the pages, in Markdown."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -53,14 +54,12 @@ def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits:
 EMPHASIS = {Verdict.REFUTED: "**", Verdict.TOO_SMALL: "**", Verdict.NOT_JUDGED: "**"}
 
 
-def judged(judgements: Sequence[Judgement]) -> Markdown:
-    """Return a chapter's verdicts, and leave them for the first page of the book to collect."""
-    header = ["claim", "says", "kind", "verdict"]
-    lines = [[j.claim.id, j.claim.says, j.claim.kind.value, j.verdict.value] for j in judgements]
+def judged(judgements: Sequence[Judgement], page: str) -> Markdown:
+    """Return a page's verdicts, and leave them for the first page of the book to collect."""
     # As HTML: what is glued into another page is not parsed again there.
-    rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    heads = "".join(f"<th>{name}</th>" for name in header)
-    glue("verdict", HTML(f'<table class="table"><tr>{heads}</tr>{rows}</table>'), display=False)
+    heads = "".join(f"<th>{name}</th>" for name in ("claim", "source", "published", "ours", "kind", "verdict"))
+    rows = "".join(_collected(judgement, page) for judgement in judgements)
+    glue("verdict", HTML(f'<table class="table claims"><tr>{heads}</tr>{rows}</table>'), display=False)
     return table(
         ["claim", "criterion", "found", "verdict"],
         [
@@ -74,6 +73,48 @@ def judged(judgements: Sequence[Judgement]) -> Markdown:
             for mark in [EMPHASIS.get(j.verdict, "")]
         ],
     )
+
+
+def _collected(judgement: Judgement, page: str) -> str:
+    """Return a verdict's row on the first page, which a reader can filter by verdict and by paper."""
+    claim, verdict = judgement.claim, judgement.verdict.value
+    paper = _paper(claim.source)
+    link = f'<a href="{page}.html#verdict">{html.escape(claim.id)}</a>: {html.escape(claim.says)}'
+    cells = [link, *map(html.escape, (claim.source, claim.published, judgement.found, claim.kind.value, verdict))]
+    row = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr data-verdict="{html.escape(verdict)}" data-paper="{html.escape(paper)}">{row}</tr>'
+
+
+def _paper(source: str) -> str:
+    """Return authors and year of a source, without its section or page."""
+    found = re.match(r".*?\b\d{4}", source)
+    return found[0] if found else "ours"
+
+
+# Of all verdicts on the page, those of one kind and of one paper.
+FILTER = """
+<p>Show <select class="filter" data-by="verdict"></select> of <select class="filter" data-by="paper"></select></p>
+<script>
+document.addEventListener("DOMContentLoaded", () => {
+  const rows = [...document.querySelectorAll("table.claims tr[data-verdict]")];
+  const boxes = [...document.querySelectorAll("select.filter")];
+  for (const box of boxes) {
+    const all = box.dataset.by === "verdict" ? "all verdicts" : "all papers";
+    const values = [...new Set(rows.map(row => row.dataset[box.dataset.by]))].sort();
+    for (const value of [all, ...values]) box.add(new Option(value, value === all ? "" : value));
+    box.addEventListener("change", () => {
+      for (const row of rows)
+        row.hidden = boxes.some(other => other.value && row.dataset[other.dataset.by] !== other.value);
+    });
+  }
+});
+</script>
+"""
+
+
+def claims_filter() -> HTML:
+    """Return two boxes by which a reader chooses among the verdicts that were collected."""
+    return HTML(FILTER)
 
 
 def _predicted(claim: Claim) -> str:

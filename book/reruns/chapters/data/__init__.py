@@ -78,6 +78,7 @@ CLAIMS = {
             f"jittered and cluttered, {network} errs on {'more' if side > 0 else 'less'} than {limit:g} %",
             "distance to that limit, L > 0",
             "ours, after Nair and Hinton 2010, page 5",
+            published=f"{PUBLISHED[network]:g} %",
             unlike="a toy NORB of our own where NORB is not at hand",
         ),
         limit,
