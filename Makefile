@@ -34,7 +34,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 
 # jupyter-cache and Sphinx look at a page's own text only, so what they keep is dropped whenever code that the pages
 # import, a result that they read, or what is prepared in the folder of their data changes.
-SOURCES = $(shell find keras_rectifiers book/reruns book/extensions book/results savedmodels -name '*.py' -o -name '*.json*' | sort) requirements.lock
+SOURCES = $(shell find keras_rectifiers book/reruns book/extensions book/plans book/results savedmodels -name '*.py' -o -name '*.json*' | sort) requirements.lock
 PREPARED = find "$${TFDS_DATA_DIR:-$$HOME/tensorflow_datasets}" -name dataset_info.json 2>/dev/null | sort
 book: .venv/ready ## run every chapter and build the HTML pages
 	@mkdir -p book/_build
@@ -54,7 +54,7 @@ lint: .venv/ready ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/lint_pages.py && $(BIN)/mypy
 
 CHAPTERS = data rectifiers elu initialisation sparsity serving
-results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming seed by seed
+results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming trial by trial
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done
 

@@ -1,8 +1,9 @@
-"""Run a chapter's experiment and record it: `python -m reruns CHAPTER [--scale live|paper] [--seed N] [--only ...]`.
+"""Run a chapter's experiment and record it: `python -m reruns CHAPTER [--scale SCALE] [--seed N] [--only ...]`.
 
-From book/. `live` is what the page runs, and leaves no record. `paper` is recorded trial by trial in
-results/CHAPTER.jsonl: a run that was interrupted goes on where it stopped. Where a chapter exports its best network, it
-goes to savedmodels/ when the record is complete. `--plan` writes what is fixed before these runs, and it must be
+From book/. The scale `live` is what the page runs, and leaves no record; nor does `pilot`, the configuration of the
+recorded runs with seeds from 100 on. `paper` is recorded trial by trial in results/CHAPTER.jsonl: a run that was
+interrupted goes on where it stopped. Where a chapter exports its best network, it goes to savedmodels/ when the record
+is complete. `--plan` writes what is fixed before these runs, and it must be
 committed before them. `--download NAME ...` fetches and prepares data sets instead.
 """
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reruns", description=__doc__)
     parser.add_argument("chapter", nargs="?", choices=chapters.NAMES)
     parser.add_argument("--download", nargs="+", metavar="NAME", help="data sets to fetch")
-    parser.add_argument("--scale", choices=("live", "paper"), default="live")
+    parser.add_argument("--scale", choices=("live", "pilot", "paper"), default="live")
     parser.add_argument("--seed", type=int, nargs="+", metavar="N", help="these seeds only")
     parser.add_argument(
         "--only", nargs="+", metavar="FACTOR=LEVEL", default=[], help="the trials with these levels only"
@@ -53,17 +54,18 @@ def main() -> None:
     if arguments.plan:
         print(f"wrote {plans.write(experiment)}; commit it before the runs")
         return
-    scale = getattr(experiment, arguments.scale)
+    scale = pilot(experiment) if arguments.scale == "pilot" else getattr(experiment, arguments.scale)
     if scale is None:
         parser.error(f"{arguments.chapter} has nothing to run live; record it with --scale paper")
     plan = plans.committed(experiment) if arguments.scale == "paper" else None
     try:
+        refuse_seeds(experiment, arguments.scale, arguments.seed)
         tasks = asked(experiment, scale, arguments.seed, arguments.only, arguments.threads, plan)
     except ValueError as error:
         parser.error(str(error))
     compute = computing(arguments.workers, arguments.ray, arguments.gpus)
-    live = arguments.scale == "live"
-    faults = show(tasks, compute) if live else record(experiment, tasks, compute, arguments.anew)
+    counted = arguments.scale == "paper"
+    faults = record(experiment, tasks, compute, arguments.anew) if counted else show(tasks, compute)
     if faults:
         sys.exit("\n".join(faults))
 
@@ -79,6 +81,23 @@ def download(names: list[str]) -> None:
             raise SystemExit(str(error)) from None
 
 
+PILOT_SEEDS = 100  # from here on, so that no pilot sees what is counted
+
+
+def pilot(experiment: Experiment) -> Scale:
+    """Return the configuration of the recorded runs, with a seed that is none of theirs."""
+    return Scale(experiment.paper.config, range(PILOT_SEEDS, PILOT_SEEDS + 1))
+
+
+def refuse_seeds(experiment: Experiment, scale: str, seeds: list[int] | None) -> None:
+    """Refuse seeds that a scale has not: those of the plan are counted, and those from 100 on are pilots."""
+    most = max(experiment.paper.looks)
+    if scale == "paper" and seeds and not all(0 <= seed < most for seed in seeds):
+        raise ValueError(f"--seed expected seeds of the plan, 0 to {most - 1}; --scale pilot takes others: {seeds}")
+    if scale == "pilot" and seeds and min(seeds) < PILOT_SEEDS:
+        raise ValueError(f"--seed expected seeds from {PILOT_SEEDS} on for a pilot. Received: {seeds}")
+
+
 def asked(
     experiment: Experiment,
     scale: Scale,
@@ -91,6 +110,8 @@ def asked(
     trials = experiment.trials(scale.config)
     if only:
         trials = [trial for trial in trials if _matches(trial, _wanted(only, trials))]
+        if not trials:
+            raise ValueError(f"--only selects nothing: no trial has all of {' '.join(only)}")
     return [
         spread.Task(experiment, scale.config, seed, trial, threads, plan)
         for seed in (scale.seeds if seeds is None else seeds)
@@ -141,25 +162,29 @@ def record(experiment: Experiment, tasks: list[spread.Task], compute: spread.Spr
     final = results.path_of(experiment.name)
     path = final.with_suffix(".new") if anew else final
     rows, torn = results.rows_of(path)
+    if anew and (others := {row["origin"].get("commit") for row in rows} - {origin.COMMIT}):
+        raise SystemExit(
+            f"{path} holds rows of another commit, {', '.join(map(str, others))}. Remove it to begin anew."
+        )
     if torn:
         print(f"{path} ended within a row, {torn[:40]!r}...: its trial runs again")
     shared = expected(experiment, tasks)
     refuse_unlike(path, rows, shared)
     done = set(map(results.key, rows))
     missing = [task for task in tasks if results.key({"seed": task.seed, "factors": task.factors}) not in done]
-    faults = []
+    faults, added = [], False
     if missing:
         for outcome in track(compute(missing), f"recording {experiment.name}", total=len(missing)):
             fault = outcome.fault
-            if outcome.row and not (fault := unlike(results.rounded(outcome.row), shared)):
-                results.append(path, outcome.row)
+            if outcome.row and not (fault := unlike(outcome.row, shared) or elsewhere(outcome)):
+                added |= results.append(path, outcome.row)
             if fault:
                 faults.append(f"{outcome.task}, on {outcome.machine}: {fault}")
             print(_told(outcome))
     complete = not faults and is_complete(experiment, path)
     if anew and complete:
         os.replace(path, final)
-    if experiment.export and complete:
+    if experiment.export and complete and added:
         print(f"exported {experiment.export(experiment.paper.config, results.of_chapter(experiment.name))}")
     return faults
 
@@ -174,6 +199,19 @@ def unlike(row: results.Row, shared: dict[str, dict]) -> str:
     """Return in what a row differs from what all rows must share, or an empty string."""
     found = ((name, results.differences(shared[name], row[name])) for name in results.SHARED)
     return "; ".join(f"another {name}: {differing}" for name, differing in found if differing)
+
+
+def elsewhere(outcome: spread.Outcome) -> str:
+    """Return by what a machine differs whose rows would not be this one's to the bit, or an empty string."""
+    found = outcome.row["origin"] if outcome.row else {}
+    wanted = {"commit": origin.COMMIT, "threads": outcome.task.threads}
+    return "; ".join(
+        f"another number of threads: {found[name]} and {value}"
+        if name == "threads"
+        else f"another {name}: {found[name]}"
+        for name, value in wanted.items()
+        if None not in (value, found.get(name)) and found[name] != value
+    )
 
 
 def refuse_unlike(path: Path, rows: list[results.Row], shared: dict[str, dict]) -> None:

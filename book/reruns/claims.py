@@ -116,12 +116,20 @@ class Evidence(NamedTuple):
     p: float | None = None  # one-sided, that there is no effect
     censored: int = 0
     power: float | None = None  # how often the rule confirms an effect that matters, at the observed spread
+    detected: float | None = None  # where no margin says what matters: the effect that is confirmed four times in five
+
+    @property
+    def sensitivity(self) -> str:
+        """Return the power, or the effect that has one of 80 %."""
+        if self.power is not None:
+            return f"{self.power:.0%}"
+        return "" if self.detected is None else f"80% at {self.detected:.2g}"
 
     def told(self, unit: str = "", digits: int = 3) -> str:
         """Return mean, interval and number of pairs as a table shows them."""
         unit = f" {unit}" if unit else ""
         bound = f", {self.censored} of them bounds" if self.censored else ""
-        power = "" if self.power is None else f", power {self.power:.0%}"
+        power = f", power {self.sensitivity}" if self.sensitivity else ""
         interval = f"[{self.lower:.{digits}g}, {self.upper:.{digits}g}]"
         return f"{self.mean:.{digits}g} {interval}{unit}, n = {self.n}{bound}{power}"
 

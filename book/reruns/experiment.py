@@ -47,7 +47,8 @@ class Experiment:
         data: `data(config) -> dict`, the record of the data that a trial sees.
         trials: `trials(config) -> list`, every trial as its factors' levels.
         trial: `trial(config, seed, **factors) -> dict` of metrics: numbers, or lists of numbers for curves. The seeds
-            of Keras, NumPy and TensorFlow are set before it.
+            of Keras, NumPy and TensorFlow are set before it. A trial that a process of its own computes returns that
+            process's `origin` beside them.
         claims: what the chapter judges.
         judge: `judge(results) -> list` of a judgement for each claim that the recorded trials decide.
         export: `export(config, results) -> path`, where the chapter's best network goes to savedmodels/.

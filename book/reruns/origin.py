@@ -28,12 +28,15 @@ def pin(threads: int) -> None:
 
 def here() -> dict[str, Any]:
     """Return the commit, whether the code that was imported differs from it, and what else decides the numbers."""
+    code = [*imported(), "requirements.lock"]
+    changed = git("diff", "--name-only", COMMIT, "--", *code), git("ls-files", "--others", "--", *code)
     return {
-        "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--", *imported(), "requirements.lock")),
+        "commit": COMMIT,
+        "dirty": any(changed),
         "backend": keras.backend.backend(),
         "device": _device(),
-        "threads": _threads(),
+        **machine(),
+        "threads": threads(),
         "versions": {
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in PACKAGES if _installed(package)},
@@ -59,7 +62,8 @@ def machine() -> dict[str, str]:
     return {"processor": processor, "system": f"{platform.system()} {platform.release()}"}
 
 
-def _threads() -> int | None:
+def threads() -> int | None:
+    """Return how many threads an operation takes in this process, where that is known."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf
@@ -80,7 +84,8 @@ def _device() -> str:
     else:
         import tensorflow as tf
 
-        graphics = tf.config.list_physical_devices("GPU") and "GPU"
+        cards = tf.config.list_physical_devices("GPU")
+        graphics = cards and tf.config.experimental.get_device_details(cards[0]).get("device_name", "GPU")
     return graphics or f"CPU, {os.cpu_count()} cores"
 
 
@@ -88,3 +93,7 @@ def git(*arguments: str) -> str:
     """Return what git prints in this project, or "unknown"."""
     result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return "unknown" if result.returncode else result.stdout.strip()
+
+
+# Of the code that this process began with: somebody may edit and commit while it runs.
+COMMIT = git("rev-parse", "HEAD")

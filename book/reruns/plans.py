@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reruns import origin, results
-from reruns.claims import Claim, Judgement, Kind, Verdict, level
+from reruns.claims import Claim, Judgement, Kind, Rule, Verdict, level
 from reruns.experiment import Experiment, fixed
 from reruns.results import Results
 
@@ -39,26 +39,40 @@ def declared(experiment: Experiment) -> dict[str, Any]:
     scale, claims = experiment.paper, {}
     at_each_look = level(scale.looks)
     for claim in recorded_claims(experiment):
-        if claim.kind is Kind.STATISTICAL and claim.level != at_each_look:
+        if claim.rule is not Rule.NEVER and claim.level != at_each_look:
             told = f"expected the level of {len(scale.looks)} looks, {at_each_look:g}"
             raise ValueError(f"{claim.id}: {told}: {claim.level:g}")
         predicted = claim.predicted.value if claim.predicted else None
         claims[claim.id] = {
-            **{name: getattr(claim, name) for name in ("criterion", "margin", "level", "unlike", "lost")},
+            **{
+                name: getattr(claim, name)
+                for name in ("says", "criterion", "source", "margin", "level", "unlike", "lost")
+            },
             **{"rule": claim.rule.value, "predicted": predicted},
         }
-    plan = {"config": dataclasses.asdict(scale.config), "looks": scale.looks, "claims": claims}
+    seeds = list(range(max(scale.looks)))
+    plan = {"config": dataclasses.asdict(scale.config), "seeds": seeds, "looks": scale.looks, "claims": claims}
     return json.loads(json.dumps(plan))
 
 
+def _named(data: dict) -> dict[str, Any]:
+    """Return which data a record is of, without their sizes."""
+    return {name: data[name] for name in ("name", "stands_in_for") if name in data}
+
+
 def write(experiment: Experiment) -> Path:
-    """Write the plan that the code states."""
+    """Write the plan that the code states, for the data that are at hand."""
     path = path_of(experiment.name)
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(".new")
-    unfinished.write_text(json.dumps(declared(experiment), indent=1, ensure_ascii=False) + "\n")
+    plan = {"data": _named(experiment.data(experiment.paper.config)), **declared(experiment)}
+    unfinished.write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
     os.replace(unfinished, path)
     return path
+
+
+def _read(chapter: str) -> dict[str, Any]:
+    return json.loads(path_of(chapter).read_text())
 
 
 def fault(experiment: Experiment) -> str:
@@ -66,9 +80,10 @@ def fault(experiment: Experiment) -> str:
     path = path_of(experiment.name)
     if not path.exists():
         return f"{path.relative_to(PLANS.parent)} is not there"
-    plan, stated = json.loads(path.read_text()), declared(experiment)
-    if plan["looks"] != stated["looks"]:
-        return f"looks {plan['looks']} and {stated['looks']}"
+    plan, stated = _read(experiment.name), declared(experiment)
+    for part in ("looks", "seeds"):
+        if plan[part] != stated[part]:
+            return f"{part} {plan[part]} and {stated[part]}"
     for part in ("config", "claims"):
         if differing := results.differences(plan[part], stated[part]):
             return f"{part}: {differing}"
@@ -82,7 +97,7 @@ def committed(experiment: Experiment) -> str:
         raise SystemExit(
             f"{path}: plan and code differ: {differing}. {write_it} writes it anew; commit it before the runs."
         )
-    if origin.git("status", "--porcelain", "--", str(path)) not in ("", "unknown"):
+    if origin.git("status", "--porcelain", "--", str(path)):
         raise SystemExit(f"{path} is not committed: commit it before the runs that it plans.")
     return digest(path.read_bytes())
 
@@ -101,16 +116,35 @@ def told(experiment: Experiment, recorded: Results) -> str:
     return "; ".join(f"{count} trials {how}" for how, count in counts.items() if count)
 
 
+def _departure(experiment: Experiment, recorded: Results) -> str:
+    """Return in what a record departs from the plan, or an empty string."""
+    if differing := results.differences(fixed(experiment.paper.config), recorded.config):
+        return differing
+    differing = results.differences(_read(experiment.name)["data"], _named(recorded.data))
+    return f"data: {differing}" if differing else ""
+
+
+LATER = "the plan is younger than some of the trials"
+
+
 def judged(experiment: Experiment, recorded: Results) -> list[Judgement]:
-    """Judge the recorded trials at the last look that they have reached, if they are what was planned."""
+    """Judge the recorded trials at the last look that they have reached, if they are what was planned.
+
+    A verdict whose plan was filed or changed after a trial says so.
+    """
     claims = recorded_claims(experiment)
-    differing = fault(experiment) or results.differences(fixed(experiment.paper.config), recorded.config)
-    if differing:
+    if differing := fault(experiment) or _departure(experiment, recorded):
         return [Judgement(claim, Verdict.NOT_JUDGED, f"not as planned: {differing}") for claim in claims]
-    seeds, looks = recorded.whole_seeds(experiment.trials(experiment.paper.config)), experiment.paper.looks
+    looks = experiment.paper.looks
+    whole = recorded.whole_seeds(experiment.trials(experiment.paper.config))
+    seeds = [seed for seed in whole if seed < max(looks)]
     reached = [look for look in looks if look <= len(seeds)]
     if reached:
-        return experiment.judge(recorded.of_seeds(seeds[: reached[-1]]))
+        counted = recorded.of_seeds(seeds[: reached[-1]])
+        now = digest(path_of(experiment.name).read_bytes())
+        later = any(row["origin"].get("plan") != now for row in counted.rows)
+        found = experiment.judge(counted)
+        return [j._replace(found=f"{j.found}; {LATER}") for j in found] if later else found
     told = f"{len(seeds)} of {looks[0]} planned seeds"
     if len(seeds) < 2:
         return [Judgement(claim, Verdict.INCONCLUSIVE, told) for claim in claims]

@@ -47,7 +47,7 @@ def key(row: Row) -> str:
 
 def append(path: Path, row: Row) -> bool:
     """Add a row to a record, unless the trial is there already, and return whether it was added."""
-    line = json.dumps(rounded(row), allow_nan=False).encode() + b"\n"
+    line = json.dumps({**row, "metrics": rounded(row["metrics"])}, allow_nan=False).encode() + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path) as file:
         rows, whole = _parsed(path, file.read())
@@ -127,8 +127,10 @@ def differences(one: dict, other: dict) -> str:
 
 
 def rounded(value: Any) -> Any:
-    """Return a value as a record keeps it: floats of six digits, and null for what JSON has no number for."""
-    if isinstance(value, float | np.floating):
+    """Return a metric as a record keeps it: floats of six digits, and null for what JSON has no number for."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {name: rounded(entry) for name, entry in value.items()}
@@ -192,12 +194,16 @@ class Results:
         """Return, for each setting of the other factors, the trials at the level of `over` that is best by a metric.
 
         Best is the largest mean over the seeds; of equal ones the first. A level at which a seed diverged is no choice.
+        Trials without that factor stay as they are.
         """
         self._known("factor", [over], self.factors)
         self._known("metric", [by], self.metrics)
         others = [name for name in self.factors if name != over]
         kept: list[Row] = []
         for _, group in self.table.groupby(others, sort=False, dropna=False) if others else [((), self.table)]:
+            if group[over].isna().all():
+                kept += [self.rows[place] for place in group.index]
+                continue
             means = group.groupby(over, sort=False)[by].apply(lambda values: _numbers(list(values)).mean())
             best = means.astype(float).fillna(-np.inf).idxmax()
             kept += [self.rows[place] for place in group.index[group[over] == best]]

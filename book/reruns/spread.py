@@ -6,6 +6,7 @@ All three yield outcomes as they come, in any order. Only who calls them writes 
 import collections
 import concurrent.futures
 import functools
+import json
 import multiprocessing
 import os
 import platform
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from reruns import origin
+from reruns import origin, results
 from reruns.experiment import Experiment, fixed
 from reruns.results import Row
 
@@ -54,10 +55,12 @@ def computed(task: Task) -> Outcome:
         data = _data(task.experiment, task.config)
         keras.utils.clear_session()
         keras.utils.set_random_seed(task.seed)
-        metrics = task.experiment.trial(task.config, task.seed, **task.factors)
+        metrics = results.rounded(task.experiment.trial(task.config, task.seed, **task.factors))
+        json.dumps(metrics, allow_nan=False)
     except Exception as error:
         traceback.print_exc()
         return Outcome(task, None, f"{type(error).__name__}: {error}", platform.node())
+    here = metrics.pop("origin", None) or origin.here()
     row = {
         "seed": task.seed,
         "factors": task.factors,
@@ -65,7 +68,7 @@ def computed(task: Task) -> Outcome:
         "seconds": round(time.monotonic() - start, 1),
         "config": fixed(task.config),
         "data": data,
-        "origin": {**origin.here(), "plan": task.plan},
+        "origin": {**here, "plan": task.plan},
     }
     return Outcome(task, row, machine=platform.node())
 
@@ -144,7 +147,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise SystemExit("--ray needs Ray: pip install 'keras-rectifiers[cluster]'") from None
+        raise SystemExit("--ray needs Ray: pip install '.[cluster]'") from None
     return ray
 
 

@@ -7,10 +7,10 @@ small if 0 <= U < M, and otherwise nothing is known. A plan that allows several 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from reruns.claims import LEVEL, Claim, Evidence, Judgement, Rule, Verdict, by_evidence
 
@@ -40,7 +40,8 @@ def share(name: str, percent: float, size: int) -> dict[str, Any]:
 def paired(differences: Any, margin: float = 0.0, level: float = LEVEL) -> Evidence:
     """Judge that the paired differences are above 0 and, in the mean, no less than the margin.
 
-    The power is the probability of confirming a true difference of twice the margin.
+    The power is the probability of confirming a true difference of twice the margin; without a margin the difference
+    is told that would be confirmed four times in five.
     """
     mean, half = interval(differences, level)
     lower, upper = mean - half, mean + half
@@ -51,8 +52,11 @@ def paired(differences: Any, margin: float = 0.0, level: float = LEVEL) -> Evide
     else:
         verdict = INCONCLUSIVE
     n, deviation = len(differences), np.std(differences, ddof=1)
-    power = power_of_paired(2 * margin, deviation, n, margin, level) if margin else None
-    return Evidence(verdict, n, mean, lower, upper, margin, p_of_no_effect(differences), power=power)
+    p = p_above(differences)
+    if margin:
+        power = power_of_paired(2 * margin, deviation, n, margin, level)
+        return Evidence(verdict, n, mean, lower, upper, margin, p, power=power)
+    return Evidence(verdict, n, mean, lower, upper, margin, p, detected=detected(deviation, n, level))
 
 
 def power_of_paired(effect: float, deviation: float, n: int, margin: float, level: float = LEVEL) -> float:
@@ -64,14 +68,25 @@ def power_of_paired(effect: float, deviation: float, n: int, margin: float, leve
     return float(stats.norm.sf((least - effect) / error).mean())
 
 
+OFTEN = 0.8
+
+
+def detected(deviation: float, n: int, level: float = LEVEL) -> float:
+    """Return the true difference that `paired` confirms, without a margin, four times in five."""
+    if not deviation:
+        return 0.0
+    most = 20.0 * deviation
+    return float(optimize.brentq(lambda d: power_of_paired(d, deviation, n, 0.0, level) - OFTEN, 0.0, most))
+
+
 def _deviations(deviation: float, n: int) -> np.ndarray:
     """Return what standard deviation a sample of n finds, at evenly spaced probabilities."""
     return deviation * np.sqrt(stats.chi2.ppf((np.arange(2000) + 0.5) / 2000, n - 1) / (n - 1))
 
 
-def p_of_no_effect(differences: Any) -> float:
-    """Return the one-sided probability of so large a mean, by Student's t, if there were no effect."""
-    differences = np.asarray(differences, float)
+def p_above(differences: Any, least: float = 0.0) -> float:
+    """Return the one-sided probability of so large a mean, by Student's t, if the true one were this least."""
+    differences = np.asarray(differences, float) - least
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     return (
         float(stats.t.sf(differences.mean() / error, len(differences) - 1)) if error else float(differences.mean() <= 0)
@@ -98,7 +113,8 @@ def equivalent(differences: Any, margin: float, level: float = LEVEL) -> Evidenc
     n, deviation = len(differences), np.std(differences, ddof=1)
     room = np.maximum(margin - _half_width(_deviations(deviation, n), n, level), 0)
     power = float((2 * stats.norm.cdf(room * np.sqrt(n) / deviation) - 1).mean()) if deviation else 1.0
-    return Evidence(_verdict(inside, outside), n, mean, lower, upper, margin, power=power)
+    p = max(p_above(differences, -margin), p_above(-np.asarray(differences, float), -margin))
+    return Evidence(_verdict(inside, outside), n, mean, lower, upper, margin, p, power=power)
 
 
 def not_worse(differences: Any, margin: float, level: float = LEVEL) -> Evidence:
@@ -109,8 +125,8 @@ def not_worse(differences: Any, margin: float, level: float = LEVEL) -> Evidence
     mean, half = interval(differences, level)
     lower, upper = mean - half, mean + half
     n, deviation = len(differences), np.std(differences, ddof=1)
-    power = power_of_paired(margin, deviation, n, 0.0, level)
-    return Evidence(_verdict(lower > -margin, upper < -margin), n, mean, lower, upper, margin, power=power)
+    power, p = power_of_paired(margin, deviation, n, 0.0, level), p_above(differences, -margin)
+    return Evidence(_verdict(lower > -margin, upper < -margin), n, mean, lower, upper, margin, p, power=power)
 
 
 def ratio(
@@ -194,18 +210,44 @@ def never(claim: Claim, cases: Any) -> Judgement:
     return Judgement(claim, REFUTED if contrary else INCONCLUSIVE if lost else CONFIRMED, told)
 
 
-def times(ratios: Any, limit: float) -> Evidence:
+def times(ratios: Any, limit: float, level: float = LEVEL) -> Evidence:
     """Judge that a time is at most `limit` times another, by the geometric mean of the ratios over processes."""
-    logarithms = np.log(np.asarray(ratios, float))
-    mean, half = interval(logarithms)
-    lower, upper = float(np.exp(mean - half)), float(np.exp(mean + half))
-    return Evidence(_verdict(upper <= limit, lower > limit), len(logarithms), float(np.exp(mean)), lower, upper, limit)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = at_most(np.log(np.asarray(ratios, float)), float(np.log(limit)), level)
+    return found._replace(
+        mean=float(np.exp(found.mean)), lower=float(np.exp(found.lower)), upper=float(np.exp(found.upper)), margin=limit
+    )
 
 
-def together(claim: Claim, found: dict[str, Evidence]) -> Judgement:
-    """Judge a claim about several quantities: confirmed if all are, refuted if one is."""
-    of_all = [evidence.verdict for evidence in found.values()]
-    met = of_all.count(CONFIRMED)
-    fewest = min(evidence.n for evidence in found.values())
-    told = f"{met} of {len(found)}, n = {fewest}"
-    return Judgement(claim, _verdict(met == len(found), REFUTED in of_all), told)
+def at_most(values: Any, limit: float, level: float = LEVEL) -> Evidence:
+    """Judge that a quantity is at most `limit`, by its mean over processes; of a lost one nothing is known."""
+    values = np.asarray(values, float)
+    if not np.isfinite(values).all():
+        return Evidence(INCONCLUSIVE, len(values), np.nan, np.nan, np.nan, limit)
+    mean, half = interval(values, level)
+    lower, upper = mean - half, mean + half
+    return Evidence(_verdict(upper <= limit, lower > limit), len(values), mean, lower, upper, limit)
+
+
+class Limit(NamedTuple):
+    """What was measured of one thing in each process, the most that it may be, and how it is judged."""
+
+    values: Any
+    most: float
+    rule: Callable[..., Evidence] = times
+
+    def evidence(self, level: float = LEVEL) -> Evidence:
+        return self.rule(self.values, self.most, level)
+
+
+def together(claim: Claim, limits: dict[str, Limit]) -> Judgement:
+    """Judge a claim about several limits: confirmed if each is kept, refuted if one certainly is not.
+
+    That one of many is broken by chance is likelier than that this one is, so the errors are divided by their number.
+    """
+    found = [limit.evidence(claim.level) for limit in limits.values()]
+    strictly = 1 - (1 - claim.level) / len(limits)
+    broken = [what for what, limit in limits.items() if limit.evidence(strictly).verdict is REFUTED]
+    met = [evidence.verdict for evidence in found].count(CONFIRMED)
+    told = f"{met} of {len(limits)} limits kept, {len(broken)} broken, n = {min(evidence.n for evidence in found)}"
+    return Judgement(claim, _verdict(met == len(limits), bool(broken)), told)

@@ -52,8 +52,7 @@ from reruns import __main__ as command, chapters, plans, results
 if __name__ == "__main__":
     results.RESULTS = pathlib.Path(sys.argv.pop(1))
     chapters.NAMES, chapters.find = ("toy",), lambda name: toy.EXPERIMENT
-    plans.PLANS = results.RESULTS / "plans"
-    plans.write(toy.EXPERIMENT)
+    plans.committed = lambda experiment: plans.digest(b"toy")
     command.main()
 """
 
@@ -226,7 +225,7 @@ def test_a_new_record_replaces_the_old_one_when_it_is_complete(folder):
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(SystemExit, match=r"keras-rectifiers\[cluster\]"):
+    with pytest.raises(SystemExit, match=r"\.\[cluster\]"):
         list(spread.on_ray([], "auto"))
 
 

@@ -192,7 +192,7 @@ def _nearer(claim: Claim, results: Results, other: str) -> Judgement:
     found = verdicts.decide(claim, distance.mean(axis=1))
     if found.evidence is None:
         return found
-    always = all(verdicts.paired(epoch).lower > 0 for epoch in distance.T)
+    always = all(verdicts.paired(epoch, level=claim.level).lower > 0 for epoch in distance.T)
     told = f"{found.found}; L > 0 at {'every epoch' if always else 'some epochs only'}"
     missed = found.verdict is Verdict.CONFIRMED and not always
     return found._replace(found=told, verdict=Verdict.INCONCLUSIVE if missed else found.verdict)

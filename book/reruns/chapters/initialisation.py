@@ -157,7 +157,7 @@ def judge(results: Results) -> list[Judgement]:
     def errors(depth: int, initializer: str) -> np.ndarray:
         return results.of("train_error", images=PLANNED, depth=depth, initializer=initializer)
 
-    apart = (errors(DEEP, "He") < TRAINED) & (errors(DEEP, "Xavier") > STALLED)
+    apart = (errors(DEEP, "He") < TRAINED) & ~(errors(DEEP, "Xavier") <= STALLED)
     both = (errors(SHALLOW, "He") < TRAINED) & (errors(SHALLOW, "Xavier") < TRAINED)
     without, with_decay = (results.of("mean_slopes", slope_decay=decay).mean(axis=1) for decay in Config().slope_decays)
     stall = verdicts.decide(STALL, apart & both)

@@ -123,25 +123,30 @@ def _predicted(claim: Claim) -> str:
 
 def overview(judgements: Sequence[Judgement]) -> Markdown:
     """Return a table of judgements of numbers: whose claim, the effect with its interval, the power, and Holm's p."""
-    of_numbers = [(j, j.evidence) for j in judgements if j.evidence is not None]
-    adjusted = iter(verdicts.holm([e.p for _, e in of_numbers if e.p is not None]))
+    # A claim of which no number is known, because a run diverged or was not as planned, is one of the family.
+    adjusted = verdicts.holm([1.0 if j.evidence is None or j.evidence.p is None else j.evidence.p for j in judgements])
     return table(
         ["claim", "source", "n", "effect, interval", "margin", "power", "p, Holm's", "verdict"],
         [
             [
                 f"{j.claim.id}: {j.claim.says}",
                 f"{j.claim.source}{'; not comparable: ' if j.claim.unlike else ''}{j.claim.unlike}",
-                e.n,
-                f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]",
-                f"{e.margin:g}",
-                "" if e.power is None else f"{e.power:.0%}",
-                "" if e.p is None else f"{next(adjusted):.2g}",
+                *_numbers(j),
+                f"{p:.2g}",
                 f"{mark}{j.verdict.value}{mark}{_predicted(j.claim)}",
             ]
-            for j, e in of_numbers
+            for j, p in zip(judgements, adjusted, strict=True)
             for mark in [EMPHASIS.get(j.verdict, "")]
         ],
     )
+
+
+def _numbers(judgement: Judgement) -> list[Any]:
+    """Return n, effect with interval, margin and power, or what is known instead."""
+    e = judgement.evidence
+    if e is None:
+        return ["", judgement.found, "", ""]
+    return [e.n, f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]", f"{e.margin:g}", e.sensitivity]
 
 
 def ran_on(record: dict) -> Markdown:
@@ -168,6 +173,7 @@ def provenance(results: Results, planned: str) -> Markdown:
         ["plan", planned],
         ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
         ["code changed since that commit", all_of("dirty")],
+        ["threads", all_of("threads") or "one a core"],
         ["device", all_of("device", "processor", "system", "backend")],
         ["versions", ", ".join(f"{name} {' or '.join(sorted(set(found)))}" for name, found in versions.items())],
         ["time", f"{sum(results.table['seconds']) / 60:.0f} min"],

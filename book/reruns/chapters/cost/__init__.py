@@ -23,8 +23,9 @@ def trials(config: Config) -> list[Trial]:
 
 def trial(config: Config, seed: int, part: str) -> dict[str, Any]:
     """Measure one part in a process of its own. The seed only counts the processes."""
-    found = parts.measured_apart(part, config)
-    return found if isinstance(found, dict) else {"rows": found}
+    measured = parts.measured_apart(part, config)
+    found = measured["found"]
+    return {**(found if isinstance(found, dict) else {"rows": found}), "origin": measured["origin"]}
 
 
 def metrics(results: Results) -> dict[str, Any]:
@@ -48,9 +49,14 @@ def _of_process(results: Results, seed: int) -> dict[str, Any]:
     return {part: metrics["rows"] if set(metrics) == {"rows"} else metrics for part, metrics in found.items()}
 
 
+def lines(results: Results) -> list[list[limits.Line]]:
+    """Return every limit with what each process measured."""
+    return [limits.lines(_of_process(results, seed)) for seed in results.seeds]
+
+
 def judge(results: Results) -> list[Judgement]:
-    """Return the verdict on each claim: whether every limit that belongs to it was met."""
-    return limits.judged([limits.lines(_of_process(results, seed)) for seed in results.seeds])
+    """Return the verdict on each claim: whether every limit that belongs to it was kept."""
+    return limits.judged(lines(results))
 
 
 EXPERIMENT = Experiment(

@@ -1,10 +1,12 @@
 """The limits that were fixed before the kernels were written, and what recorded benchmarks say of each."""
 
+import itertools
+import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from reruns import verdicts
-from reruns.claims import Claim, Evidence, Judgement, Rule
+from reruns.claims import Claim, Judgement, Rule
 
 # Time of forward and backward over the floor, as layers in a plain graph and with everything under XLA.
 OVER_FLOOR = {
@@ -24,8 +26,8 @@ NOISY = ("RReLU", "NReLU")
 
 
 def _claim(number: int, says: str, limit: str) -> Claim:
-    criterion = f"{limit}: of each, the whole interval of the ratio over processes"
-    return Claim(f"C-{number}", says, criterion, "ours", Rule.LIMITS)
+    criterion = f"{limit}: of each limit the whole interval over processes; refuted at the errors over their number"
+    return Claim(f"T-{number}", says, criterion, "ours", Rule.LIMITS)
 
 
 def _told(limits: dict[str, float]) -> str:
@@ -60,7 +62,7 @@ CLAIMS = (FLOOR, PRODUCTS, PEERS, NOISE, SIZES, MEMORY)
 
 
 class Line(NamedTuple):
-    """A limit: the claim it belongs to, what was measured of what, and both numbers."""
+    """A limit in one process: the claim it belongs to, what was measured of what, and both numbers."""
 
     claim: Claim
     what: str
@@ -68,18 +70,7 @@ class Line(NamedTuple):
     limit: float
     value: float
     peer: str = ""  # who set the limit
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.limit
-
-    def told(self) -> list[str]:
-        """Return the cells of a table."""
-        limit = f"{self.limit:.2f}, {self.peer}" if self.peer else f"{self.limit:.2f}"
-        return [self.what, self.measure, limit, f"{self.value:.2f}", "met" if self.met else "missed"]
-
-
-HEADER = ["what", "measure", "limit", "measured", "verdict"]
+    linear: bool = False  # the difference to the limit counts, not the ratio: it may be as small as one likes
 
 
 def lines(metrics: dict) -> list[Line]:
@@ -100,21 +91,39 @@ def lines(metrics: dict) -> list[Line]:
     return found
 
 
-def judged(processes: list[list[Line]]) -> list[Judgement]:
-    """Return a judgement of each claim from the lines of one process or more: confirmed if every limit is met.
+def of_processes(processes: list[list[Line]]) -> dict[Claim, dict[str, tuple[list[Line], verdicts.Limit]]]:
+    """Return, by claim and by what was measured, the lines of all processes and the limit that they are judged by."""
+    found: dict[Claim, dict[str, list[Line]]] = {}
+    for line in itertools.chain.from_iterable(processes):
+        found.setdefault(line.claim, {}).setdefault(f"{line.what}, {line.measure}", []).append(line)
+    return {claim: {what: (own, _limit(own)) for what, own in of.items()} for claim, of in found.items()}
 
-    The ratio of a value to its limit is taken in each process, and over several by the interval of its logarithm.
-    """
-    found = []
-    for claim in CLAIMS:
-        ratios: dict[str, list[float]] = {}
-        for line in [line for process in processes for line in process if line.claim == claim]:
-            # A memory that is not above 0, and a unit faster than a noiseless one, are far below any limit.
-            ratios.setdefault(f"{line.what}, {line.measure}", []).append(max(line.value, 1e-3) / line.limit)
-        if ratios:
-            of_limits: dict[str, Evidence] = {what: verdicts.times(values, 1.0) for what, values in ratios.items()}
-            found.append(verdicts.together(claim, of_limits))
-    return found
+
+def _limit(lines: list[Line]) -> verdicts.Limit:
+    if lines[0].linear:
+        return verdicts.Limit([line.value - line.limit for line in lines], 0.0, verdicts.at_most)
+    return verdicts.Limit([line.value / line.limit for line in lines], 1.0)
+
+
+def judged(processes: list[list[Line]]) -> list[Judgement]:
+    """Return a judgement of each claim from the lines of several processes."""
+    return [
+        verdicts.together(claim, {what: limit for what, (_, limit) in found.items()})
+        for claim, found in of_processes(processes).items()
+    ]
+
+
+HEADER = ["what", "measure", "limit", "measured", "over the limit", "verdict"]
+
+
+def told(lines: list[Line], limit: verdicts.Limit) -> list[str]:
+    """Return the cells of a table: medians, and the ratio or the difference to the limit with its interval."""
+    first, evidence = lines[0], limit.evidence(lines[0].claim.level)
+    most, value = (statistics.median(numbers) for numbers in zip(*((x.limit, x.value) for x in lines), strict=True))
+    peers = ", ".join(dict.fromkeys(line.peer for line in lines if line.peer))
+    bound = f"{most:.2f}, {peers}" if peers else f"{most:.2f}"
+    interval = f"{evidence.mean:{'+' if first.linear else ''}.2f} [{evidence.lower:.2f}, {evidence.upper:.2f}]"
+    return [first.what, first.measure, bound, f"{value:.2f}", interval, evidence.verdict.value]
 
 
 def _times(backend: str, rows: list[dict]) -> Iterator[Line]:
@@ -136,7 +145,7 @@ def _sizes(rows: list[dict]) -> Iterator[Line]:
         what = f"{row['unit']}, {row['setting']}, {size}"
         if row["unit"] in NOISY and row["setting"] != "eager inference":
             more = row["more_milliseconds"] / PASSES.get(row["setting"], 2)
-            yield Line(SIZES, what, "ms more a pass than Keras's nearest", NOISE_MILLISECONDS, more)
+            yield Line(SIZES, what, "ms more a pass than Keras's nearest", NOISE_MILLISECONDS, more, linear=True)
         else:
             yield Line(SIZES, what, "time over Keras's nearest", OVER_NEAREST, row["over_nearest"])
 
@@ -148,4 +157,5 @@ def _memory(backend: str, rows: list[dict]) -> Iterator[Line]:
         alike = {"graph": ("graph", "eager"), "xla": ("xla",)}[row["mode"]]
         others = [r for r in known if r["unit"] == row["unit"] and r["by"] != "ours" and r["mode"] in alike]
         limit = min([KEPT_TENSORS, *(r["tensors_a_unit"] for r in others)]) + RESOLUTION
-        yield Line(MEMORY, f"{row['unit']}, {backend}, {row['mode']}", "tensors a unit", limit, row["tensors_a_unit"])
+        what = f"{row['unit']}, {backend}, {row['mode']}"
+        yield Line(MEMORY, what, "tensors a unit", limit, row["tensors_a_unit"], linear=True)

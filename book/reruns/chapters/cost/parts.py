@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reruns import origin
 from reruns.chapters.cost import timing
 from reruns.chapters.cost.timing import Config
 
@@ -96,13 +97,15 @@ def at_hand() -> list[str]:
 
 
 def measured_apart(name: str, config: Config) -> Any:
-    """Run one part in a process of its own and return what it found."""
+    """Run one part in a process of its own, and return what it found and its origin."""
     part = PARTS[name]
     environment = {name: value for name, value in os.environ.items() if name not in timing.KEEPING}
     environment |= {"KERAS_BACKEND": part.backend} | (timing.KEEPING if part.keeping else {})
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.json"
         command = [sys.executable, "-m", "reruns.chapters.cost.parts", name, "--into", str(found)]
+        if threads := origin.threads():
+            command += ["--threads", str(threads)]
         subprocess.run(command, env=environment, check=True, input=config.as_json(), text=True)
         return json.loads(found.read_text())
 
@@ -111,9 +114,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reruns.chapters.cost.parts", description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--into", type=Path, help="the file for the part's results")
+    parser.add_argument("--threads", type=int, help="threads of an operation")
     arguments = parser.parse_args()
+    if arguments.threads:
+        origin.pin(arguments.threads)
     config = Config() if sys.stdin.isatty() else Config.from_json(sys.stdin.read())
-    text = json.dumps(PARTS[arguments.part].measure(config))
+    found = PARTS[arguments.part].measure(config)
+    text = json.dumps({"found": found, "origin": origin.here()})
     arguments.into.write_text(text) if arguments.into else print(text)
 
 

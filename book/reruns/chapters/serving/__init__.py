@@ -9,7 +9,7 @@ import numpy as np
 
 import keras_rectifiers as kr
 from reruns import exports, training, verdicts
-from reruns.claims import Claim, Evidence, Judgement, Rule
+from reruns.claims import Claim, Judgement, Rule
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -115,7 +115,7 @@ FAST = {
     peer: Claim(
         number,
         f"served, it is no slower than Keras's predict, called {called}",
-        "rows a second of each model and batch over Keras's, by paired logarithms over processes: L > 0",
+        f"of each model and batch Keras's rows a second called {called} over ours, by paired logarithms: U ≤ 1",
         OURS,
         Rule.LIMITS,
     )
@@ -133,11 +133,11 @@ def judge(results: Results) -> list[Judgement]:
 
 def speed(claim: Claim, results: Results, peer: str) -> Judgement:
     """Return whether every model is served as fast as Keras's predict at every batch."""
-    found: dict[str, Evidence] = {}
+    found: dict[str, verdicts.Limit] = {}
     for model in results.levels("model"):
         for batch in results.levels("batch", model=model):
             served, keras_s = (results.of(f"{who}_rows_a_second", model=model, batch=batch) for who in ("served", peer))
-            found[f"{model}, {batch} rows"] = verdicts.times(keras_s / served, limit=1.0)
+            found[f"{model}, {batch} rows"] = verdicts.Limit(keras_s / served, 1.0)
     return verdicts.together(claim, found)
 
 
