@@ -43,8 +43,8 @@ class Config:
     )
     lengths: int = 24  # of sequences, each met once
     trials: int = 30  # a constant of its own and a cleared session each
-    rounds: int = 11
-    patience: float = 1.5  # seconds, for a case that is slow
+    rounds: int = 5  # in each of the processes that are recorded
+    patience: float = 0.75  # seconds, for a case that is slow
     # What is measured, each in a process of its own.
     parts: tuple[str, ...] = levels(
         *("tensorflow", "jax", "fresh", "maxout_dense", "networks", "every_size", "kept_memory", "first_steps"),
