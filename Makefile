@@ -58,7 +58,7 @@ results: .venv/ready ## rerun the recorded experiments at full scale (hours), re
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done
 
-bench: .venv/ready ## time every unit and its peers on this machine (an hour) and record it in book/results/cost.jsonl
+bench: .venv/ready ## time every unit and its peers on this machine (an hour and a half) and record it in book/results/cost.jsonl
 	@echo "== timing on TensorFlow, JAX and, where it is installed, PyTorch; leave the machine alone meanwhile"
 	@cd book && ../$(BIN)/python -m reruns cost --scale paper --anew
 

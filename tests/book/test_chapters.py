@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
-from reruns import chapters, claims, origin, plans, results
+from reruns import chapters, claims, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
 from reruns.page import opening, tables
@@ -24,7 +25,7 @@ def test_the_contents_the_first_page_the_makefile_and_the_records_name_the_same_
     recorded = re.search(r"^CHAPTERS = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     # The benchmark wants a quiet machine and has a target of its own.
     assert recorded == [name for name in chapters.NAMES if name != "cost"]
-    assert sorted(path.stem for path in results.RESULTS.iterdir()) == sorted(chapters.NAMES)
+    assert sorted(path.stem for path in results.RESULTS.glob("*.jsonl")) == sorted(chapters.NAMES)
 
 
 @pytest.mark.parametrize("name", chapters.NAMES)
@@ -67,7 +68,7 @@ def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
     assert {results.key({"seed": 0, "factors": row["factors"]}) for row in recorded.rows} <= set(trials)
 
 
-@pytest.mark.parametrize("name", ["rectifiers", "elu", "initialisation"])
+@pytest.mark.parametrize("name", ["rectifiers", "elu", "initialisation", "sparsity", "serving"])
 def test_a_record_is_whole_and_on_the_real_data(name):
     chapter, recorded = chapters.find(name), results.of_chapter(name)
     assert len(recorded.rows) == len(chapter.paper.seeds) * len(chapter.trials(chapter.paper.config))
@@ -93,6 +94,18 @@ def test_a_table_shows_mean_and_half_an_interval_or_says_that_a_run_diverged():
     assert tables.plus_minus([1.5], digits=1, sign="+") == "+1.5"
     assert tables.plus_minus([1.0, np.nan]) == tables.plus_minus([1.0, None]) == "diverged"
     assert tables.table(["a", "b"], [[1, "x"]]).data == "| a | b |\n| --- | --- |\n| 1 | x |"
+
+
+def test_the_first_page_keeps_claims_of_which_no_number_is_known_and_counts_them():
+    known, lost = (claims.Claim(name, "it is so", "L > 0", "Somebody 2001, page 3") for name in ("X-1", "X-2"))
+    judgements = [
+        claims.by_evidence(known, verdicts.paired([1.0, 2.0, 3.0])),
+        claims.Judgement(lost, claims.Verdict.INCONCLUSIVE, "in 1 of 3 pairs a run diverged"),
+    ]
+    first, second = tables.overview(judgements).data.splitlines()[2:]
+    # t = 2 / (1 / sqrt(3)) with two degrees, one-sided, twice for two claims.
+    assert f"| {2 * stats.t.sf(2 * 3**0.5, 2):.2g} | confirmed |" in first
+    assert "in 1 of 3 pairs a run diverged |  |  | 1 | inconclusive |" in second
 
 
 def test_published_and_ours_stand_side_by_side():

@@ -127,6 +127,8 @@ def trained(he, xavier, shallow=(4.0, 5.0), slopes=(0.25, 0.2)):
         ([5, 6, 7, 8, 21], [80, 85, 88, 71, 90], (4, 4), INCONCLUSIVE),  # four of five: too few to tell from a half
         ([5, 6, 7, 8, 9], [80, 40, 30, 60, 20], (4, 4), REFUTED),
         ([5, 6, 7, 8, 9], [80, 85, 88, 71, 90], (4, 30), REFUTED),  # the shallow ones must train from both
+        ([5, 6, 7, 8, 9], [80, 85, None, 71, 90], (4, 4), CONFIRMED),  # who diverged has not trained
+        ([5, None, 7, 8, 9], [80, 85, 88, 71, 90], (4, 4), INCONCLUSIVE),
     ],
 )
 def test_a_stall_is_a_share_of_the_seeds_with_an_interval(he, xavier, shallow, word):
@@ -159,16 +161,16 @@ def test_each_network_of_the_data_chapter_has_the_weights_of_its_name():
     assert data.NETWORKS["convnet"](classes).count_params() == convolutions + dense
 
 
-def line(claim, what, value, limit=1.0):
-    return limits.Line(claim, what, "time", limit, value)
+def line(claim, what, value, limit=1.0, **others):
+    return limits.Line(claim, what, "time", limit, value, **others)
 
 
 def test_a_claim_about_costs_holds_if_every_limit_that_belongs_to_it_does():
     lines = [line(limits.FLOOR, "a", 1.0, 1.1), line(limits.FLOOR, "b", 1.4, 1.3), line(limits.PEERS, "a", 0.9)]
     found = limits.judged([lines, lines])
     assert [(judged.claim, judged.found, judged.verdict) for judged in found] == [
-        (limits.FLOOR, "1 of 2, n = 2", REFUTED),
-        (limits.PEERS, "1 of 1, n = 2", CONFIRMED),
+        (limits.FLOOR, "1 of 2 limits kept, 1 broken, n = 2", REFUTED),
+        (limits.PEERS, "1 of 1 limits kept, 0 broken, n = 2", CONFIRMED),
     ]
 
 
@@ -180,6 +182,39 @@ def test_over_several_processes_a_limit_is_judged_by_the_interval_of_the_ratio()
     assert over(0.90, 0.91, 0.92) is CONFIRMED
     assert over(0.80, 0.99, 1.10) is INCONCLUSIVE
     assert over(1.10, 1.12, 1.11) is REFUTED
+    assert over(0.90, None, 0.92) is INCONCLUSIVE
+
+
+def test_a_difference_is_judged_as_one_however_small_it_is():
+    # Milliseconds more than a peer: mean 0.021, and by Student's t with four degrees half the interval is 0.0253.
+    values = [-0.02, 0.01, 0.04, 0.045, 0.03]
+    processes = [[line(limits.SIZES, "RReLU", value, 0.05, linear=True)] for value in values]
+    (judged,) = limits.judged(processes)
+    assert judged.verdict is CONFIRMED
+    ((_, limit),) = limits.of_processes(processes)[limits.SIZES].values()
+    assert (limit.evidence().mean, limit.evidence().upper) == pytest.approx((-0.029, -0.0037), abs=1e-4)
+
+
+def test_one_of_many_limits_must_be_broken_by_more_to_refute_them_all():
+    # Above the limit at 90 %, and no more: log ratios of mean 0.02 and deviation 0.02, t = 2.24 with four degrees.
+    ratios = np.exp(0.02 + 0.02 * np.array([-1.265, -0.632, 0, 0.632, 1.265]))
+    alone = [[line(limits.FLOOR, "a", ratio)] for ratio in ratios]
+    assert words(limits.judged(alone)) == [REFUTED]
+    among = [
+        [line(limits.FLOOR, "a", ratio), *(line(limits.FLOOR, f"b{n}", 0.5) for n in range(9))] for ratio in ratios
+    ]
+    assert words(limits.judged(among)) == [INCONCLUSIVE]
+    certain = [[line(limits.FLOOR, "a", 1.5 * ratio), *one[1:]] for ratio, one in zip(ratios, among, strict=True)]
+    assert words(limits.judged(certain)) == [REFUTED]
+
+
+def test_a_limit_is_told_with_its_interval():
+    processes = [[line(limits.FLOOR, "a", value, 2.0, peer="torch, eager")] for value in (1.0, 1.1, 1.2)]
+    ((found, limit),) = limits.of_processes(processes)[limits.FLOOR].values()
+    what, measure, most, value, interval, verdict = limits.told(found, limit)
+    assert (what, measure, most, value, verdict) == ("a", "time", "2.00, torch, eager", "1.10", "confirmed")
+    # The geometric mean of 0.5, 0.55 and 0.6, and t = 2.92 with two degrees.
+    assert interval == "0.55 [0.47, 0.64]"
 
 
 def test_a_server_is_as_fast_if_it_is_for_every_model_and_batch():
@@ -211,3 +246,14 @@ def test_one_zero_of_a_tanh_refutes_and_a_diverged_run_leaves_it_open(zeros, ver
                 yield {"unit": unit, "penalty": penalty}, {"zeros_before": [50.0 + NOISE[seed]], "zeros_after": [after]}
 
     assert words(sparsity.judge(results(of_seed))) == [CONFIRMED, CONFIRMED, verdict]
+
+
+@pytest.mark.parametrize(("layers", "verdict"), [((50.0, 51.0, 49.0), CONFIRMED), ((60.0, 50.0, 40.0), REFUTED)])
+def test_each_layer_must_be_half_zeros_and_not_their_mean(layers, verdict):
+    def of_seed(seed):
+        for unit in ("ReLU", "tanh"):
+            for penalty in (0.0, 1e-3):
+                before = [share + NOISE[seed] for share in layers]
+                yield {"unit": unit, "penalty": penalty}, {"zeros_before": before, "zeros_after": [76.0 + NOISE[seed]]}
+
+    assert words(sparsity.judge(results(of_seed)))[0] is verdict

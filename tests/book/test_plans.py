@@ -38,20 +38,23 @@ def judge(results):
 
 def experiment(config=Config(), claims=(FASTER, ENCODES), looks=LOOKS):
     scale = Scale(config, range(2), looks)
-    return Experiment("chapter", scale, scale, lambda config: {}, trials, trial, claims, judge)
+    return Experiment(
+        "chapter", scale, scale, lambda config: {"name": "MNIST", "sizes": 3}, trials, trial, claims, judge
+    )
 
 
-def record(speeds, epochs=5):
+def record(speeds, epochs=5, data="MNIST", first=0):
     """Return a record of so many seeds, of which unit a has these speeds and unit b is at 0."""
+    now = plans.digest(plans.path_of("chapter").read_bytes())
     return Results(
         [
             {
                 "seed": seed,
                 "factors": {"unit": unit},
                 "metrics": {"speed": speed if unit == "a" else 0.0},
-                **{"seconds": 1.0, "config": {"epochs": epochs}, "data": {}, "origin": {}},
+                **{"seconds": 1.0, "config": {"epochs": epochs}, "data": {"name": data}, "origin": {"plan": now}},
             }
-            for seed, speed in enumerate(speeds)
+            for seed, speed in enumerate(speeds, first)
             for unit in "ab"
         ]
     )
@@ -67,6 +70,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_plan_holds_configuration_looks_and_how_each_claim_will_be_decided():
     plan = json.loads(plans.path_of("chapter").read_text())
     assert (plan["config"], plan["looks"], list(plan["claims"])) == ({"epochs": 5}, [2, 4], ["X-1"])
+    assert (plan["data"], plan["seeds"]) == ({"name": "MNIST"}, [0, 1, 2, 3])
     assert plan["claims"]["X-1"]["rule"] == "difference"
     assert {"criterion", "margin", "level", "predicted", "unlike", "lost"} <= set(plan["claims"]["X-1"])
 
@@ -112,6 +116,21 @@ def test_what_is_unlike_the_plan_is_not_judged(code, epochs, told):
     assert [judgement.claim for judgement in found] == plans.recorded_claims(code)
     assert all(told in judgement.found for judgement in found)
     assert told in (plans.fault(code) or told)
+
+
+def test_other_data_are_not_judged_and_other_seeds_do_not_count():
+    (other,) = plans.judged(experiment(), record([1.0, 1.01], data="digits"))
+    assert (other.verdict, other.found) == (Verdict.NOT_JUDGED, "not as planned: data: name MNIST and digits")
+    (pilot,) = plans.judged(experiment(), record([1.0, 1.01], first=100))
+    assert (pilot.verdict, pilot.found) == (Verdict.INCONCLUSIVE, "0 of 2 planned seeds")
+
+
+def test_a_verdict_says_that_its_plan_came_later():
+    rows = record([1.0, 1.01])
+    (before,) = plans.judged(experiment(), rows)
+    rows.rows[0]["origin"] = {"plan": "0123"}
+    (later,) = plans.judged(experiment(), rows)
+    assert later.verdict is before.verdict and later.found == f"{before.found}; {plans.LATER}"
 
 
 def test_a_page_tells_how_many_trials_were_planned_before_they_ran():

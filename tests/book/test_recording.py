@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reruns import __main__ as command
-from reruns import chapters, exports, results, spread
+from reruns import chapters, exports, origin, results, spread
 from reruns.experiment import Experiment, Scale, fixed, grid
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -221,6 +221,92 @@ def test_a_new_record_replaces_the_old_one_when_it_is_complete(folder):
     command.record(again, tasks, spread.in_turn, anew=True)
     assert set(results.of_chapter("chapter").table["loss"]) == {2.0}
     assert [path.name for path in folder.iterdir()] == ["chapter.jsonl"]
+
+
+def test_levels_and_configurations_keep_all_their_digits(folder):
+    import dataclasses
+
+    config = dataclasses.make_dataclass("Config", [("decay", float, 1 / 3)], frozen=True)()
+    chapter = dataclasses.replace(
+        experiment(lambda config, seed, **factors: {"loss": 1 / 3}, config), trials=lambda config: grid(rate=[10**-3.5])
+    )
+    for _ in range(2):
+        assert run(chapter) == []
+    recorded = results.of_chapter("chapter")
+    assert len(recorded.rows) == 2 and recorded.config == {"decay": 1 / 3}
+    assert recorded.whole_seeds(chapter.trials(config)) == [0, 1]
+    assert recorded.of("loss").tolist() == [0.333333] * 2
+
+
+def test_numpys_numbers_are_metrics_and_what_is_no_number_is_a_named_fault(folder):
+    import numpy as np
+
+    def trial(config, seed, unit, rate):
+        return {"least": np.argmin([2, 1]), "curve": np.arange(3.0)} if unit == "a" else {"model": object()}
+
+    faults = run(experiment(trial))
+    assert [re.match(r"seed \d unit=b rate=0.1, on .*: TypeError", fault) is not None for fault in faults] == [True] * 2
+    recorded = results.of_chapter("chapter")
+    assert recorded.of("least").tolist() == [1.0, 1.0] and recorded.of("curve").tolist() == [[0.0, 1.0, 2.0]] * 2
+
+
+def test_an_origin_that_a_trial_returns_is_the_rows(folder):
+    run(experiment(lambda config, seed, **factors: {"loss": 1.0, "origin": {"backend": "jax"}}))
+    (row, *_) = results.of_chapter("chapter").rows
+    assert row["metrics"] == {"loss": 1.0} and row["origin"] == {"backend": "jax", "plan": None}
+
+
+def test_only_that_selects_nothing_and_seeds_of_the_other_kind_are_refused():
+    import dataclasses
+
+    chapter = dataclasses.replace(
+        experiment(None), trials=lambda config: [*grid(unit=["a"], rate=[0.1]), *grid(unit=["b"], rate=[0.2])]
+    )
+    with pytest.raises(ValueError, match="--only selects nothing: no trial has all of unit=a rate=0.2"):
+        command.asked(chapter, chapter.paper, only=["unit=a", "rate=0.2"])
+    command.refuse_seeds(chapter, "paper", [0, 1])
+    command.refuse_seeds(chapter, "pilot", [100, 7000])
+    command.refuse_seeds(chapter, "live", [7])
+    with pytest.raises(ValueError, match="seeds of the plan, 0 to 1"):
+        command.refuse_seeds(chapter, "paper", [1, 100])
+    with pytest.raises(ValueError, match="from 100 on for a pilot. Received: \\[3\\]"):
+        command.refuse_seeds(chapter, "pilot", [3])
+    assert list(command.pilot(chapter).seeds) == [100]
+
+
+def test_a_complete_record_is_not_exported_again(folder):
+    exported = []
+    chapter = experiment(lambda config, seed, **factors: {"loss": 1.0}, export=lambda config, found: exported.append(1))
+    run(chapter)
+    run(chapter)
+    assert exported == [1]
+
+
+def test_an_unfinished_new_record_of_another_commit_is_refused(folder):
+    chapter = experiment(lambda config, seed, **factors: {"loss": 1.0})
+    tasks = command.asked(chapter, chapter.paper)
+    command.record(chapter, tasks[:1], spread.in_turn, anew=True)
+    path = folder / "chapter.new"
+    path.write_text(path.read_text().replace(origin.COMMIT, 40 * "0"))
+    with pytest.raises(SystemExit, match="rows of another commit, 0000.*Remove it"):
+        command.record(chapter, tasks, spread.in_turn, anew=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"), [("commit", 40 * "0", "another commit"), ("threads", 7, "another number")]
+)
+def test_a_row_of_another_commit_or_number_of_threads_is_refused_by_its_machine(folder, name, value, told):
+    chapter = experiment(
+        lambda config, seed, **factors: {"loss": 1.0, "origin": {"commit": origin.COMMIT, name: value}}
+    )
+    tasks = [task._replace(threads=2) for task in command.asked(chapter, chapter.paper, [0], ["unit=a"])]
+
+    def computed_there(tasks):
+        return [spread.computed(task._replace(threads=None))._replace(task=task, machine="node7") for task in tasks]
+
+    (fault,) = command.record(chapter, tasks, computed_there)
+    assert f"on node7: {told}" in fault
+    assert not results.path_of("chapter").exists()
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

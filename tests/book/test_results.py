@@ -158,6 +158,15 @@ def test_the_chosen_level_is_each_settings_best_in_the_mean_over_seeds():
     np.testing.assert_allclose(found.of("loss", unit="ReLU"), [2, 2])
 
 
+def test_trials_without_the_factor_are_no_choice_and_stay():
+    rows = [row(seed, {"error": 1.0}, unit="a") for seed in range(2)]
+    rows += [
+        row(seed, {"error": float(rate)}, unit="b", rate=rate) for seed in range(2) for rate in (1, 2)
+    ]
+    found = results.Results(rows).chosen(over="rate", by="error")
+    assert len(found.rows) == 4 and found.levels("rate") == [2]
+
+
 def test_of_equal_levels_the_first_is_chosen():
     found = sweep(lambda *_: 1.0).chosen(over="rate", by="loss")
     assert found.levels("rate") == [0.1]

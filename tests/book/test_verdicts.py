@@ -139,7 +139,7 @@ def test_a_claim_about_several_quantities_needs_all_of_them():
     claim = Claim("X-1", "it is fast", "all", "ours")
 
     def word(*ratios):
-        return verdicts.together(claim, {str(n): verdicts.times(r, 1.0) for n, r in enumerate(ratios)}).verdict
+        return verdicts.together(claim, {str(n): verdicts.Limit(r, 1.0) for n, r in enumerate(ratios)}).verdict
 
     assert word([0.5, 0.5], [0.6, 0.6]) is CONFIRMED
     assert word([0.5, 0.5], [1.6, 1.6]) is REFUTED
@@ -184,6 +184,29 @@ def test_the_power_of_an_equivalence_is_how_often_no_difference_is_confirmed():
 def test_the_power_of_a_share_is_that_of_the_counts_that_confirm():
     # Of five seeds only all five do (Wilson's bound of four is 0.43): 0.95 to the fifth.
     assert verdicts.proportion([True] * 5, 0.8).power == pytest.approx(0.95**5)
+
+
+def test_a_p_is_that_of_the_hypothesis_that_the_rule_would_reject():
+    two_one_sided = [
+        stats.ttest_1samp(SLEEP, bound, alternative=side).pvalue for bound, side in ((-2.4, "greater"), (2.4, "less"))
+    ]
+    assert verdicts.equivalent(SLEEP, 2.4).p == pytest.approx(max(two_one_sided))
+    assert verdicts.not_worse(SLEEP, 0.1).p == pytest.approx(
+        stats.ttest_1samp(SLEEP, -0.1, alternative="greater").pvalue
+    )
+
+
+def test_without_a_margin_the_effect_is_told_that_is_found_four_times_in_five():
+    differences = np.array([1, 2, 3, 4, 5.0]) / np.std([1, 2, 3, 4, 5], ddof=1)
+    found = verdicts.paired(differences)
+    assert (textbook(SAMPLES + found.detected)[0] > 0).mean() == pytest.approx(0.8, abs=0.01)
+    assert found.sensitivity == f"80% at {found.detected:.2g}"
+    assert verdicts.paired(differences, 1.0).sensitivity == "97%"
+
+
+def test_a_lost_measurement_decides_nothing():
+    assert verdicts.times([1.0, None, 0.5], 2.0).verdict is INCONCLUSIVE
+    assert verdicts.at_most([1.0, np.nan], 2.0).verdict is INCONCLUSIVE
 
 
 def test_three_looks_share_the_errors_of_one():

@@ -1,9 +1,10 @@
 """The limits that were fixed before the kernels were written, and what recorded benchmarks say of each."""
 
 import itertools
-import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from reruns import verdicts
 from reruns.claims import Claim, Judgement, Rule
@@ -100,9 +101,12 @@ def of_processes(processes: list[list[Line]]) -> dict[Claim, dict[str, tuple[lis
 
 
 def _limit(lines: list[Line]) -> verdicts.Limit:
-    if lines[0].linear:
-        return verdicts.Limit([line.value - line.limit for line in lines], 0.0, verdicts.at_most)
-    return verdicts.Limit([line.value / line.limit for line in lines], 1.0)
+    values, limits = (np.array(numbers, float) for numbers in zip(*((x.value, x.limit) for x in lines), strict=True))
+    return (
+        verdicts.Limit(values - limits, 0.0, verdicts.at_most)
+        if lines[0].linear
+        else verdicts.Limit(values / limits, 1.0)
+    )
 
 
 def judged(processes: list[list[Line]]) -> list[Judgement]:
@@ -119,7 +123,7 @@ HEADER = ["what", "measure", "limit", "measured", "over the limit", "verdict"]
 def told(lines: list[Line], limit: verdicts.Limit) -> list[str]:
     """Return the cells of a table: medians, and the ratio or the difference to the limit with its interval."""
     first, evidence = lines[0], limit.evidence(lines[0].claim.level)
-    most, value = (statistics.median(numbers) for numbers in zip(*((x.limit, x.value) for x in lines), strict=True))
+    most, value = np.median(np.array([(x.limit, x.value) for x in lines], float), axis=0)
     peers = ", ".join(dict.fromkeys(line.peer for line in lines if line.peer))
     bound = f"{most:.2f}, {peers}" if peers else f"{most:.2f}"
     interval = f"{evidence.mean:{'+' if first.linear else ''}.2f} [{evidence.lower:.2f}, {evidence.upper:.2f}]"
