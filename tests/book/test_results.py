@@ -160,9 +160,7 @@ def test_the_chosen_level_is_each_settings_best_in_the_mean_over_seeds():
 
 def test_trials_without_the_factor_are_no_choice_and_stay():
     rows = [row(seed, {"error": 1.0}, unit="a") for seed in range(2)]
-    rows += [
-        row(seed, {"error": float(rate)}, unit="b", rate=rate) for seed in range(2) for rate in (1, 2)
-    ]
+    rows += [row(seed, {"error": float(rate)}, unit="b", rate=rate) for seed in range(2) for rate in (1, 2)]
     found = results.Results(rows).chosen(over="rate", by="error")
     assert len(found.rows) == 4 and found.levels("rate") == [2]
 
