@@ -176,7 +176,10 @@ class Results:
         return [seed for seed in self.seeds if {key({"seed": seed, "factors": trial}) for trial in trials} <= done]
 
     def of(self, metric: str, **factors: Any) -> np.ndarray:
-        """Return a metric of the trials with these levels, one value, or one curve, a seed; NaN where one diverged."""
+        """Return a metric of the trials with these levels, one value, or one curve, a seed; NaN where one diverged.
+
+        A curve that is shorter than others, because its training stopped earlier, ends in NaN.
+        """
         self._known("metric", [metric], self.metrics)
         found = self._where(factors)
         found = found[[metric in self.rows[place]["metrics"] for place in found.index]]
@@ -190,11 +193,11 @@ class Results:
         curves = [value for place in found.index if isinstance(value := self.rows[place]["metrics"][metric], list)]
         return _numbers(list(found[metric]), max(map(len, curves), default=None))
 
-    def chosen(self, over: str, by: str) -> "Results":
+    def chosen(self, over: str, by: str, least: bool = False) -> "Results":
         """Return, for each setting of the other factors, the trials at the level of `over` that is best by a metric.
 
-        Best is the largest mean over the seeds; of equal ones the first. A level at which a seed diverged is no choice.
-        Trials without that factor stay as they are.
+        Best is the largest mean over the seeds, or the least; of equal ones the first. A level at which a seed diverged
+        is no choice. Trials without that factor stay as they are.
         """
         self._known("factor", [over], self.factors)
         self._known("metric", [by], self.metrics)
@@ -205,7 +208,7 @@ class Results:
                 kept += [self.rows[place] for place in group.index]
                 continue
             means = group.groupby(over, sort=False)[by].apply(lambda values: _numbers(list(values)).mean())
-            best = means.astype(float).fillna(-np.inf).idxmax()
+            best = (means.astype(float) * (-1 if least else 1)).fillna(-np.inf).idxmax()
             kept += [self.rows[place] for place in group.index[group[over] == best]]
         return Results(kept)
 
@@ -237,7 +240,8 @@ def _is_lost(value: Any) -> bool:
 def _numbers(values: list[Any], length: int | None = None) -> np.ndarray:
     if length is None:
         return np.array(values, float)
-    return np.array([[np.nan] * length if value is None else value for value in values], float)
+    curves = [[] if value is None else value for value in values]
+    return np.array([[*curve, *[np.nan] * (length - len(curve))] for curve in curves], float)
 
 
 def of_chapter(chapter: str) -> Results:

@@ -71,6 +71,25 @@ def test_fewer_training_images_are_the_first_ones(found, rng):
     assert sorted(rows(splits.train)[1]) == sorted(builder.splits["train[:50000]"]["label"][:10])
 
 
+@pytest.mark.parametrize("pixels", pipelines.PIXELS)
+def test_pixels_are_prepared_by_the_training_images_alone(found, rng, pixels):
+    splits = {"train[:45000]": 60, "train[45000:]": 20, "test": 20}
+    builder = Builder(**{split: pictures(count, rng, side=4) for split, count in splits.items()})
+    found("CIFAR-10", builder)
+    found_splits = pipelines.cifar10(batch=16, seed=None, train=50, pixels=pixels)
+    seen = builder.splits["train[:45000]"]["image"][:50].astype(float)
+    mean, deviation = seen.mean(axis=0), seen.std(axis=0).mean()
+    expected = {
+        "unit": lambda x: x / 255,
+        "centred": lambda x: x - mean,
+        "standardized": lambda x: (x - mean) / deviation,
+    }[pixels]
+    for split, name, count in zip(found_splits[:3], splits, (50, 20, 20), strict=True):
+        images = builder.splits[name]["image"][:count].astype(float)
+        np.testing.assert_allclose(rows(split)[0], expected(images), rtol=1e-5, atol=1e-4)
+    assert found_splits.record["preprocessing"] == pipelines.PIXELS[pixels][0]
+
+
 def test_bags_of_words_know_the_training_texts_alone(found):
     texts = {
         "train[:-2500]": ["good good film", "good bad film", "film of films"],

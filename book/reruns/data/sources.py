@@ -54,6 +54,7 @@ SOURCES = {
         "CIFAR-10",
         "cifar10",
         host="www.cs.toronto.edu",
+        stand_in="digits",
         caveat="A copy of CIFAR-10 that was stored as JPEG has slightly other pixels than the original.",
     ),
     "imdb": Source("Large Movie Review Dataset", "imdb_reviews/plain_text", host="ai.stanford.edu"),
