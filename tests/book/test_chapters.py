@@ -114,6 +114,16 @@ def test_published_and_ours_stand_side_by_side():
     assert shown.splitlines()[2] == "| error | 7 | 2.00 ± 6.31 |  | none |"
 
 
+def test_what_a_rerun_costs_is_told_in_minutes_and_by_trial():
+    shared = {"factors": {}, "metrics": {}, "config": {}, "data": {}}
+    rows = [
+        {"seed": seed, "seconds": seconds, "origin": {"threads": 2} if seed else {}, **shared}
+        for seed, seconds in enumerate((30.0, 60.0, 210.0))
+    ]
+    shown = tables.costs({"elu": results.Results(rows)}).data.splitlines()[2]
+    assert shown == "| [elu](elu.md) | 3 | 3 | 2 or one a core | 5 | 60 | 210 |"
+
+
 @pytest.mark.parametrize(("stands_in_for", "kind"), [(None, "note"), ("MNIST", "warning")])
 def test_a_page_warns_of_a_stand_in(stands_in_for, kind):
     sizes = {"train": 3, "validation": 1, "test": 1}

@@ -73,6 +73,11 @@ def statistical() -> list[claims.Judgement]:
     ]
 
 
+def costs() -> Markdown:
+    """Return a table of what each chapter's record took, so that a reader knows what a rerun costs."""
+    return tables.costs({name: results.of_chapter(name) for name in chapters.NAMES})
+
+
 def shown(value: Any) -> str:
     """Return a value of a configuration as prose has it."""
     if isinstance(value, tuple):

@@ -149,6 +149,18 @@ def _numbers(judgement: Judgement) -> list[Any]:
     return [e.n, f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]", f"{e.margin:g}", e.sensitivity]
 
 
+def costs(recorded: dict[str, Results]) -> Markdown:
+    """Return how many trials of how many seeds each chapter recorded, and their wall time."""
+    rows = []
+    for chapter, found in recorded.items():
+        seconds = found.table["seconds"].astype(float)
+        threads = sorted({str(row["origin"].get("threads", "one a core")) for row in found.rows})
+        times = [f"{seconds.sum() / 60:.0f}", f"{seconds.median():.0f}", f"{seconds.max():.0f}"]
+        rows.append([f"[{chapter}]({chapter}.md)", len(found.rows), len(found.seeds), " or ".join(threads), *times])
+    header = ["chapter", "trials", "seeds", "threads", "all trials, min", "one trial, median, s", "longest, s"]
+    return table(header, rows)
+
+
 def ran_on(record: dict) -> Markdown:
     """Return the note that says which data a page ran on."""
     kind = "warning" if record["stands_in_for"] else "note"

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from reruns import exports
-from reruns.chapters import rectifiers, serving
-from reruns.chapters.serving import prediction_server
+from reruns.chapters import rectifiers
+from reruns.chapters.serving import prediction_server, served_network
 
 CLIENTS = 2
 TURNS = 5
@@ -34,7 +34,7 @@ def keras_model(name: str) -> keras.Model:
         config = rectifiers.EXPERIMENT.paper.config
         model = rectifiers.network(config, card(name)["unit"], seed=0)
     else:
-        model = serving.network(serving.EXPERIMENT.paper.config, seed=0)
+        model = served_network.network(served_network.Config(), seed=0)
     loaded = tf.saved_model.load(version_of(name))
     # In the order in which the signature reads them, layer by layer.
     variables = loaded.signatures["serving_default"].variables
