@@ -154,8 +154,9 @@ def ratio(
     confirmed = lower > least and None not in faster and (known or ratios.min() > least)
     refuted = upper < refuted_below and None not in slower and (known or ratios.max() < refuted_below)
     censored = sum(None in pair for pair in pairs)
+    p = p_above(np.log(ratios)) if known else None
     return Evidence(
-        _verdict(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, censored=censored
+        _verdict(confirmed, refuted), len(pairs), float(np.exp(mean)), lower, upper, least, p, censored=censored
     )
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 from reruns import chapters, claims, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
-from reruns.page import opening, tables
+from reruns.page import figures, opening, tables
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -106,6 +106,17 @@ def test_the_first_page_keeps_claims_of_which_no_number_is_known_and_counts_them
     # t = 2 / (1 / sqrt(3)) with two degrees, one-sided, twice for two claims.
     assert f"| {2 * stats.t.sf(2 * 3**0.5, 2):.2g} | confirmed |" in first
     assert "in 1 of 3 pairs a run diverged |  |  | 1 | inconclusive |" in second
+
+
+def test_a_ratio_below_one_is_drawn_on_the_left_of_no_effect():
+    claim = claims.Claim("K-1", "it is faster", "L > 2", "Somebody 2001", claims.Rule.RATIO, margin=2.0)
+    drawn = []
+    for slower in ([5.0, 5.0, 5.1], [20.0, 20.0, 20.1]):
+        evidence = verdicts.ratio(slower, [10.0] * 3, cap=100, least=2.0, refuted_below=1.5)
+        line = figures.forest([claims.by_evidence(claim, evidence)]).axes[0].lines[2]
+        drawn.append(line.get_xdata()[0])
+    # Over the margin's logarithm, the largest number of the first row.
+    np.testing.assert_allclose(drawn, [-1.0, 1.0], atol=0.05)
 
 
 def test_published_and_ours_stand_side_by_side():

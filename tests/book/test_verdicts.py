@@ -80,6 +80,7 @@ def test_a_ratio_is_the_geometric_mean_of_the_pairs():
     assert verdict.mean == pytest.approx(4)
     assert verdict.lower == pytest.approx(4 ** (1 - 6.314 / 2), rel=1e-3)
     assert verdict.verdict == INCONCLUSIVE
+    assert verdict.p == pytest.approx(stats.ttest_1samp([np.log(2), np.log(8)], 0, alternative="greater").pvalue)
     assert verdicts.ratio([20, 21], [5, 5], cap=100, least=2, refuted_below=1.5).verdict is CONFIRMED
     assert verdicts.ratio([20, 21], [20, 20], cap=100, least=2, refuted_below=1.5).verdict is REFUTED
 

@@ -12,7 +12,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 import keras_rectifiers as kr
-from reruns.claims import Judgement, Verdict
+from reruns.claims import Evidence, Judgement, Rule, Verdict
 
 # Okabe and Ito's palette, with its yellow left out: too pale on paper.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -164,8 +164,11 @@ MARKERS = {
 
 
 def forest(judgements: Sequence[Judgement]) -> Figure:
-    """Draw each effect with its interval and its margin, a row a claim, each row scaled to its largest number."""
-    of_numbers = [(j, j.evidence) for j in judgements if j.evidence is not None]
+    """Draw each effect with its interval and its margin, a row a claim, each row scaled to its largest number.
+
+    A ratio is drawn by its logarithm, which is 0 where there is no effect.
+    """
+    of_numbers = [(j, _logarithms(j) if j.claim.rule is Rule.RATIO else j.evidence) for j in judgements if j.evidence]
     figure, axis = plt.subplots(figsize=(7.5, 0.36 * len(of_numbers) + 1.4))
     axis.axvline(0, color="#000000", linewidth=1.2)
     for place, (judgement, evidence) in enumerate(of_numbers):
@@ -183,6 +186,13 @@ def forest(judgements: Sequence[Judgement]) -> Figure:
     axis.set_xlabel("effect in the claimed direction, each row over its own largest number")
     figure.legend(loc="outside upper center", ncols=5, frameon=False)
     return figure
+
+
+def _logarithms(judgement: Judgement) -> Evidence:
+    e = judgement.evidence
+    assert e is not None
+    mean, lower, upper, margin = (float(np.log(value)) for value in (e.mean, e.lower, e.upper, e.margin))
+    return e._replace(mean=mean, lower=lower, upper=upper, margin=margin)
 
 
 # How each contender's figures are drawn: its name, its colour and a marker that survives grey print.

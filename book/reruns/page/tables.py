@@ -126,7 +126,7 @@ def overview(judgements: Sequence[Judgement]) -> Markdown:
     # A claim of which no number is known, because a run diverged or was not as planned, is one of the family.
     adjusted = verdicts.holm([1.0 if j.evidence is None or j.evidence.p is None else j.evidence.p for j in judgements])
     return table(
-        ["claim", "source", "n", "effect, interval", "margin", "power", "p, Holm's", "verdict"],
+        ["claim", "source", "n", "effect, interval", "rule, margin", "power", "p, Holm's", "verdict"],
         [
             [
                 f"{j.claim.id}: {j.claim.says}",
@@ -142,11 +142,12 @@ def overview(judgements: Sequence[Judgement]) -> Markdown:
 
 
 def _numbers(judgement: Judgement) -> list[Any]:
-    """Return n, effect with interval, margin and power, or what is known instead."""
+    """Return n, effect with interval, rule with margin, and power, or what is known instead."""
     e = judgement.evidence
     if e is None:
         return ["", judgement.found, "", ""]
-    return [e.n, f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]", f"{e.margin:g}", e.sensitivity]
+    rule = f"{judgement.claim.rule.value}, {e.margin:g}"
+    return [e.n, f"{e.mean:.3g} [{e.lower:.3g}, {e.upper:.3g}]", rule, e.sensitivity]
 
 
 def costs(recorded: dict[str, Results]) -> Markdown:
