@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -84,24 +84,6 @@ class Claim:
     @property
     def kind(self) -> Kind:
         return self.rule.kind
-
-
-def of_paper(paper: str, looks: Sequence[int], unlike: str) -> Callable[..., Claim]:
-    """Return what makes a claim of one paper, which is looked at so often and has this against its comparison."""
-
-    def claim(
-        id: str,
-        says: str,
-        criterion: str,
-        where: str,
-        rule: Rule = Rule.DIFFERENCE,
-        margin: float = 0.0,
-        published: str = "",
-    ) -> Claim:
-        source, each = f"{paper}, {where}", level(looks)
-        return Claim(id, says, criterion, source, rule, margin, each, unlike=unlike, published=published)
-
-    return claim
 
 
 class Evidence(NamedTuple):
