@@ -5,7 +5,7 @@ TORCH := torch==2.13.0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help test test-torch book lint results bench lock clean
+.PHONY: help test test-torch book lint lab results bench lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -52,6 +52,15 @@ book: .venv/ready ## run every chapter and build the HTML pages
 lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/lint_pages.py && $(BIN)/mypy
+
+# A page opens as a notebook by a click, and finds the book's code wherever it was saved.
+VIEWERS = {"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}}}
+lab: .venv/ready ## open the chapters in JupyterLab, to change a line and run them
+	@echo "== installing JupyterLab"
+	@$(BIN)/pip install --quiet --no-build-isolation -e '.[lab]'
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@echo '$(VIEWERS)' > .venv/share/jupyter/lab/settings/overrides.json
+	@cd book && PYTHONPATH="$(CURDIR)/book" KERAS_BACKEND=tensorflow PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab
 
 CHAPTERS = data rectifiers elu initialisation sparsity serving
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming trial by trial

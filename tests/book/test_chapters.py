@@ -1,5 +1,6 @@
 """Do all places name the same chapters, does each judge what it claims, and is its record of what it says?"""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from reruns import chapters, claims, origin, plans, results, verdicts
+from reruns import chapters, claims, experiment, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
 from reruns.page import figures, opening, tables
@@ -81,6 +82,30 @@ def test_a_judgement_too_many_or_too_few_is_refused():
     for judged in ([one], [one, one, other], [one, rectification.MADE]):
         with pytest.raises(ValueError, match="Expected one judgement on each of P-1, P-4. Received: P-1"):
             claims.refuse_incomplete((one, other), [claims.holds(claim, True, "") for claim in judged])
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubling:
+    factors: tuple[int, ...] = experiment.levels(1, 2)
+    number: int = 3
+
+
+def test_a_reader_changes_values_seeds_and_levels_of_the_live_run():
+    doubling = experiment.Experiment(
+        name="doubling",
+        live=experiment.Scale(Doubling(), range(1)),
+        paper=experiment.Scale(Doubling(), range(5)),
+        data=lambda config: {},
+        trials=lambda config: experiment.grid(factor=config.factors),
+        trial=lambda config, seed, factor: {"product": factor * config.number + seed},
+    )
+    chapter = opening.Chapter(doubling, recorded=None)
+    changed = chapter.changed(number=5, factors=(4,), seeds=range(2, 4)).run_live()
+    np.testing.assert_array_equal(changed.of("product", factor=4), [22, 23])
+    # The chapter itself stays as it was.
+    np.testing.assert_array_equal(chapter.run_live(factor=2).of("product"), [6])
+    with pytest.raises(ValueError, match="Expected `seeds` or values of factors, number. Received: numbr"):
+        chapter.changed(numbr=5)
 
 
 def test_a_configuration_s_values_are_told_as_prose_has_them():

@@ -7,7 +7,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from reruns import chapters, claims, plans, results, spread
-from reruns.experiment import Experiment, Trial
+from reruns.experiment import Experiment, Scale, Trial
 from reruns.page import tables
 from reruns.results import Results
 
@@ -31,6 +31,19 @@ class Chapter:
         if faults := [outcome.fault for outcome in outcomes if outcome.row is None]:
             raise RuntimeError("; ".join(faults))
         return Results([outcome.row for outcome in outcomes if outcome.row])
+
+    def changed(self, seeds: range | None = None, **values: Any) -> "Chapter":
+        """Return the chapter with another live configuration, for a reader to try.
+
+        `chapter.changed(epochs=5, seeds=range(3)).run_live()` runs the live trials with more epochs and seeds.
+        """
+        scale = self.experiment.live
+        assert scale is not None, f"{self.experiment.name} has nothing to run live"
+        known = [field.name for field in dataclasses.fields(scale.config)]
+        if unknown := [name for name in values if name not in known]:
+            raise ValueError(f"Expected `seeds` or values of {', '.join(known)}. Received: {', '.join(unknown)}")
+        live = Scale(dataclasses.replace(scale.config, **values), scale.seeds if seeds is None else seeds)
+        return Chapter(dataclasses.replace(self.experiment, live=live), self.recorded)
 
     def live_data(self) -> Markdown:
         """Return the note on the data of the live trials."""
