@@ -53,13 +53,17 @@ lint: .venv/ready ## check style and types
 	@echo "== ruff and mypy"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/lint_pages.py && $(BIN)/mypy
 
-# A page opens as a notebook by a click, and finds the book's code wherever it was saved.
-VIEWERS = {"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}}}
+# A page opens as a notebook by a click, and JupyterLab asks nothing of the network.
+define LAB_SETTINGS
+{"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}},
+ "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+endef
+export LAB_SETTINGS
 lab: .venv/ready ## open the chapters in JupyterLab, to change a line and run them
 	@echo "== installing JupyterLab"
 	@$(BIN)/pip install --quiet --no-build-isolation -e '.[lab]'
 	@mkdir -p .venv/share/jupyter/lab/settings
-	@echo '$(VIEWERS)' > .venv/share/jupyter/lab/settings/overrides.json
+	@echo "$$LAB_SETTINGS" > .venv/share/jupyter/lab/settings/overrides.json
 	@cd book && PYTHONPATH="$(CURDIR)/book" KERAS_BACKEND=tensorflow PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab
 
 CHAPTERS = data rectifiers elu initialisation sparsity serving
