@@ -101,6 +101,18 @@ def test_a_pairing_below_the_margin_is_told_from_chance_and_still_too_small():
     assert words(judged(one_not), "C-3") == [INCONCLUSIVE]  # four of five: too few to tell from a half
 
 
+def test_a_network_of_less_test_error_overfits_more_if_its_training_error_is_less_by_more():
+    assert words(judged({**AS_PUBLISHED, "CReLU": (0.5, 49.0, (-0.05, 0.0, 0.0))}), "C-7", "C-6, ReLU") == [
+        REFUTED,
+        CONFIRMED,
+    ]
+
+
+@pytest.mark.parametrize(("excess", "word"), [(-0.14, CONFIRMED), (-0.16, REFUTED), (0.16, REFUTED)])
+def test_half_of_the_excess_of_relu_is_the_most_that_vanishes(excess, word):
+    assert words(judged({**AS_PUBLISHED, "CReLU, half": (6.0, 49.2, (excess, 0.0, 0.0))}), "C-4, CReLU") == [word]
+
+
 def test_a_layer_that_fails_is_the_one_that_counts():
     mirrored = judged(pair=(0.4, 0.9, 0.3))["C-9, mirror"]
     assert mirrored.verdict is REFUTED and mirrored.evidence.mean == pytest.approx(0.8 - 0.9)
