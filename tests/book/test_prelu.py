@@ -69,9 +69,15 @@ def test_a_gain_below_the_margin_is_too_small_and_ties_stay_open_or_are_equal():
     assert words(record({**tie, "LReLU": 40.66}))["H-5, fixed"] is CONFIRMED
     assert words(record({**tie, "LReLU": 39.26}))["H-5, fixed"] is REFUTED
     assert words(record({**tie, "LReLU": 40.74}))["H-5, fixed"] is REFUTED
+    assert words(record({**tie, "PReLU shared": 40.68}))["H-4, shared"] is CONFIRMED
+    assert words(record({**tie, "PReLU shared": 40.74}))["H-4, shared"] is REFUTED
 
 
-@pytest.mark.parametrize(("seeds", "word"), [(10, CONFIRMED), (8, CONFIRMED), (7, INCONCLUSIVE), (5, REFUTED)])
+def test_learned_slopes_are_measured_by_the_fixed_one_and_not_by_relu():
+    assert words(record({**ERRORS, "LReLU": 36.0}))["H-5, learned"] is REFUTED
+
+
+@pytest.mark.parametrize(("seeds", "word"), [(10, CONFIRMED), (9, CONFIRMED), (8, INCONCLUSIVE), (5, REFUTED)])
 def test_the_first_convolution_must_be_the_largest_in_most_seeds(seeds, word):
     second = (0.4, 0.5, *FALLING[2:])
     found = words(record(of_seed=lambda seed: {} if seed < seeds else {"slopes": second}))

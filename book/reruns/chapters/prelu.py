@@ -1,6 +1,7 @@
 """PReLU against ReLU and a fixed leak in a small convnet on CIFAR-10: errors, learned slopes and mean responses."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from scipy import stats
 
 import keras_rectifiers as kr
 from reruns import training, verdicts
-from reruns.claims import Claim, Judgement, Rule, Verdict
+from reruns.claims import Claim, Judgement, Rule, Verdict, level
 from reruns.data import pipelines
 from reruns.experiment import Experiment, Scale, Trial, grid, levels
 from reruns.results import Results
@@ -24,11 +25,12 @@ class Config:
     weight_decay: float = 5e-4
     momentum: float = 0.9
     batch: int = 128
-    # Fixed, ours: the better rate for ReLU and PReLU alike on validation images, with a seed that is not counted.
-    learning_rate: float = 0.01
+    # Fixed, ours: of these rates the better one for ReLU and PReLU together, by their errors on validation images after
+    # five epochs with a seed that is not counted. PReLU's was lower by more than a point, ReLU's the same.
     tried_rates: tuple[float, ...] = (0.01, 0.03)
-    epochs: int = 25
-    epochs_at_full_rate: int = 20
+    learning_rate: float = 0.03
+    epochs: int = 40
+    epochs_at_full_rate: int = 32
     measured_images: int = 1000
     train: int = 10_000
     pixels: str = "standardized"
@@ -104,14 +106,14 @@ def small_model(config: Config, unit: str, seed: int, inputs: tuple) -> keras.Se
 def rectifier(config: Config, unit: str, axes: int, name: str) -> keras.layers.Layer:
     """Return one layer of a unit, for inputs of so many axes beside the batch's."""
     if unit in ("ReLU", "LReLU"):
-        return keras.layers.LeakyReLU(config.slope if unit == "LReLU" else 0.0, name=name)
+        return keras.layers.ReLU(negative_slope=config.slope if unit == "LReLU" else 0.0, name=name)
     shared = range(1, axes + 1) if unit == "PReLU shared" else "spatial"
     penalty = decay(config.weight_decay) if unit == "PReLU decayed" else None
     return kr.PReLU(config.slope, penalty, shared_axes=shared, name=name)
 
 
 def decay(rate: float) -> keras.Regularizer:
-    """Return the penalty of which weight decay at this rate, which adds `rate` times w to the gradient, is descent."""
+    """Return the penalty whose gradient is the weight times this rate, as weight decay has it."""
     return keras.regularizers.L2(rate / 2)
 
 
@@ -142,95 +144,92 @@ PUBLISHED_SLOPES = {
 PUBLISHED_ERRORS = {"ReLU": 33.82, "LReLU": 33.80, "PReLU shared": 32.71, "PReLU": 32.64}
 
 # Fixed before the recorded runs. Gains and differences are relative to an error, for ours are of another size.
+LOOKS = (5, 10)
 LEAST_GAIN = 0.015
 # Half of what PReLU gained in the paper: units that differ by less do as well, for that gain is not between them.
 HALF_THE_GAIN = round((1 - PUBLISHED_ERRORS["PReLU"] / PUBLISHED_ERRORS["ReLU"]) / 2, 4)
 LEAST_SHARE = 0.8  # of seeds, and of layers
 
 PAPER = "He and others 2015"
-SMALL = "nine layers on 10,000 images of CIFAR-10 instead of fourteen on ImageNet"
-BETTER = Claim(
+of_paper = functools.partial(
+    Claim,
+    level=level(LOOKS),
+    unlike="nine layers on 10,000 images of CIFAR-10 instead of fourteen on ImageNet, and few steps",
+)
+BETTER = of_paper(
     "H-4",
     "PReLU has a lower test error than ReLU",
     f"relative difference of the test errors, L > 0 and mean ≥ {LEAST_GAIN:g}",
     f"{PAPER}, table 2",
     margin=LEAST_GAIN,
-    unlike=SMALL,
     published="33.82 against 32.64 %, relatively 0.035",
-    predicted=Verdict.INCONCLUSIVE,
+    predicted=Verdict.CONFIRMED,
 )
-FIT = Claim(
+FIT = of_paper(
     "H-4, fit",
     "PReLU fits the training images more closely than ReLU",
     "difference of the training cross-entropies of the last epoch, L > 0",
-    f"{PAPER}, section 2.1",
-    unlike=SMALL,
+    f"{PAPER}, ICCV version, figure 4",
+    published="lower training error throughout",
     predicted=Verdict.CONFIRMED,
 )
-SHARED = Claim(
+SHARED = of_paper(
     "H-4, shared",
     "one slope a layer does as well as one a channel",
     f"relative difference of the test errors, whole interval within {HALF_THE_GAIN:g}",
     f"{PAPER}, table 2",
     Rule.EQUIVALENCE,
     margin=HALF_THE_GAIN,
-    unlike=SMALL,
     published="32.71 against 32.64 %, relatively 0.002",
     predicted=Verdict.CONFIRMED,
 )
-FIXED = Claim(
+FIXED = of_paper(
     "H-5, fixed",
     "a fixed slope of 0.25 does no better than ReLU, nor worse",
     f"relative difference of the test errors, whole interval within {HALF_THE_GAIN:g}",
     f"{PAPER}, ICCV version, table 2",
     Rule.EQUIVALENCE,
     margin=HALF_THE_GAIN,
-    unlike=SMALL,
     published="33.82 against 33.80 %, relatively 0.001",
-    predicted=Verdict.INCONCLUSIVE,
+    predicted=Verdict.REFUTED,
 )
-LEARNED = Claim(
+LEARNED = of_paper(
     "H-5, learned",
     "learned slopes have a lower test error than a fixed one",
     "difference of the test errors, L > 0",
     f"{PAPER}, ICCV version, table 2",
-    unlike=SMALL,
     published="33.80 against 32.64 %",
     predicted=Verdict.INCONCLUSIVE,
 )
-FIRST = Claim(
+FIRST = of_paper(
     "H-6",
     "the first convolution learns the largest slope of the convolutions",
     f"a share of the seeds of at least {LEAST_SHARE:g}, L > 1/2",
     f"{PAPER}, table 1",
     Rule.SHARE,
     margin=LEAST_SHARE,
-    unlike=SMALL,
     published="0.596 against at most 0.464",
-    predicted=Verdict.CONFIRMED,
+    predicted=Verdict.INCONCLUSIVE,
 )
-DEPTH = Claim(
+DEPTH = of_paper(
     "H-6, depth",
     "the deeper a layer is, the smaller are its slopes",
     "Spearman's rank correlation of depth and mean slope, with its sign turned, L > 0",
     f"{PAPER}, table 1",
-    unlike=SMALL,
-    predicted=Verdict.CONFIRMED,
+    predicted=Verdict.INCONCLUSIVE,
 )
-PULLED = Claim(
+PULLED = of_paper(
     "H-7, convolutions",
     "weight decay on the slopes pulls them towards 0, in a convolutional network",
     "difference of the mean absolute slopes, L > 0",
     f"{PAPER}, section 2.1",
-    unlike=SMALL,
     predicted=Verdict.CONFIRMED,
 )
-RESPONSE = Claim(
+RESPONSE = of_paper(
     "H-8",
     "the mean response of a layer is lower with PReLU than with ReLU",
     f"share of the layers in which it is lower, minus {LEAST_SHARE:g}, L > 0",
     f"{PAPER}, ICCV version, figure 2",
-    unlike=SMALL,
     published="lower in general",
     predicted=Verdict.CONFIRMED,
 )
@@ -258,9 +257,7 @@ def judge(results: Results) -> list[Judgement]:
 
 def correlations(of_layers: Any) -> np.ndarray:
     """Return each seed's rank correlation of depth and slope, NaN where a run diverged."""
-    of_layers = np.asarray(of_layers, float)
-    depth = np.arange(of_layers.shape[1])
-    return _known([stats.spearmanr(depth, np.nan_to_num(row)).statistic for row in of_layers], of_layers)
+    return np.array([stats.spearmanr(np.arange(len(row)), row).statistic for row in of_layers])
 
 
 def lower_responses(results: Results) -> np.ndarray:
@@ -277,7 +274,7 @@ def _known(found: Any, of_layers: np.ndarray) -> np.ndarray:
 EXPERIMENT = Experiment(
     name="prelu",
     live=Scale(Config(units=("ReLU", "PReLU"), epochs=3, epochs_at_full_rate=2, train=1000), range(1)),
-    paper=Scale(Config(), range(10)),
+    paper=Scale(Config(), range(5), LOOKS),
     data=pipelines.of_cifar10,
     trials=trials,
     trial=trial,
