@@ -69,11 +69,17 @@ def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
     assert {results.key({"seed": 0, "factors": row["factors"]}) for row in recorded.rows} <= set(trials)
 
 
-@pytest.mark.parametrize("name", ["rectifiers", "elu", "initialisation", "sparsity", "serving"])
-def test_a_record_is_whole_and_on_the_real_data(name):
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        *((name, "MNIST") for name in ("rectifiers", "elu", "initialisation", "sparsity", "serving")),
+        ("six_times_faster", "CIFAR-10"),
+    ],
+)
+def test_a_record_is_whole_and_on_the_real_data(name, of):
     chapter, recorded = chapters.find(name), results.of_chapter(name)
     assert len(recorded.rows) == len(chapter.paper.seeds) * len(chapter.trials(chapter.paper.config))
-    assert (recorded.data["name"], recorded.data["stands_in_for"]) == ("MNIST", None)
+    assert (recorded.data["name"], recorded.data["stands_in_for"]) == (of, None)
 
 
 def test_a_judgement_too_many_or_too_few_is_refused():
