@@ -87,7 +87,16 @@ def judge(results: Results) -> list[Judgement]:
 EXPERIMENT = Experiment(
     name="leaky_family",
     live=Scale(
-        Config(depths=(2,), images=(640, 320), perceptron_images=3000, perceptron_epochs=2, narrower=12, epochs=1),
+        Config(
+            depths=(2,),
+            perceptron_images=3000,
+            perceptron_epochs=3,
+            units=("RReLU",),
+            images=(320,),
+            narrower=12,
+            epochs=1,
+            draws=5,
+        ),
         range(1),
     ),
     paper=Scale(Config(), range(5)),
