@@ -128,17 +128,26 @@ def training_curves(histories: dict[str, dict]) -> Figure:
 
 
 def seed_curves(
-    panels: dict[str, dict[str, np.ndarray]], logarithmic: tuple[str, ...] = (), along: str = "epoch"
+    panels: dict[str, dict[str, np.ndarray]],
+    logarithmic: tuple[str, ...] = (),
+    along: str = "epoch",
+    at: Sequence[float] | None = None,
 ) -> Figure:
-    """Draw curves, a panel for each quantity: a thin line for each seed and a thick one for their mean."""
+    """Draw curves, a panel for each quantity: a thin line for each seed and a thick one for their mean.
+
+    Their values stand at 1, 2 and so on along the axis, or `at` places of their own, which are then its ticks.
+    """
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
     for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
         for number, (name, curves) in enumerate(of_names.items()):
-            epochs, style = np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]
-            axis.plot(epochs, curves.T, style, color=COLOURS[number], linewidth=0.6, alpha=0.5)
-            axis.plot(epochs, curves.mean(axis=0), style, color=COLOURS[number], linewidth=2, label=name)
+            places, style = at or np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]
+            axis.plot(places, curves.T, style, color=COLOURS[number], linewidth=0.6, alpha=0.5)
+            axis.plot(places, curves.mean(axis=0), style, color=COLOURS[number], linewidth=2, label=name)
         axis.set(xlabel=along, ylabel=quantity, yscale="log" if quantity in logarithmic else "linear")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        if at is None:
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            axis.set_xticks(at, at)
     axes.flat[0].legend(frameon=False)
     return figure
 
