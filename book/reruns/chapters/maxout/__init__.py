@@ -241,8 +241,14 @@ def judge(results: Results) -> list[Judgement]:
 
 
 LIVE = Config(
-    **{"perceptrons": (("maxout", True, 0), ("with 0", True, 0)), "deep_units": (), "convnets": ()},
-    **{"train": 2000, "batch": 50, "epochs": 4, "weights": 0.05, "masks": (1, 4, 16)},
+    perceptrons=(("maxout", True, 0), ("with 0", True, 0)),
+    deep_units=(),
+    convnets=(),
+    train=2000,
+    batch=50,
+    epochs=4,
+    weights=0.05,
+    masks=(1, 4, 16),
 )
 
 EXPERIMENT = Experiment(
