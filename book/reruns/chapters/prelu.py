@@ -25,10 +25,10 @@ class Config:
     weight_decay: float = 5e-4
     momentum: float = 0.9
     batch: int = 128
-    # Fixed, ours: of these rates the better one for ReLU and PReLU together, by their errors on validation images after
-    # five epochs with a seed that is not counted. PReLU's was lower by more than a point, ReLU's the same.
+    # Fixed, ours: the larger of these rates at which every unit trained, with seeds that are not counted. At the other,
+    # networks of three of the units diverged with two of four seeds.
     tried_rates: tuple[float, ...] = (0.01, 0.03)
-    learning_rate: float = 0.03
+    learning_rate: float = 0.01
     epochs: int = 40
     epochs_at_full_rate: int = 32
     measured_images: int = 1000
@@ -271,9 +271,11 @@ def _known(found: Any, of_layers: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(of_layers).any(axis=1), np.nan, found)
 
 
+# At a rate that suits the digits too, which stand in where CIFAR-10 is not prepared: standardized, they are far larger.
+LIVE = Config(units=("ReLU", "PReLU"), learning_rate=0.003, epochs=3, epochs_at_full_rate=2, train=1000)
 EXPERIMENT = Experiment(
     name="prelu",
-    live=Scale(Config(units=("ReLU", "PReLU"), epochs=3, epochs_at_full_rate=2, train=1000), range(1)),
+    live=Scale(LIVE, range(1)),
     paper=Scale(Config(), range(5), LOOKS),
     data=pipelines.of_cifar10,
     trials=trials,
