@@ -23,7 +23,7 @@ TOO_SMALL = Verdict.TOO_SMALL
 # Five seeds whose mean is 0 and whose spread is small: the half-width of their interval is about a thousandth.
 NOISE = 1e-3 * np.array([-1.2, -0.4, 0.1, 0.5, 1.0])
 SMOKE = leaky_family.Config(
-    images=(256, 128), perceptron_images=256, perceptron_epochs=1, width=8, narrower=24, epochs=1, draws=2
+    images=(256, 128), batch=128, perceptron_images=256, perceptron_epochs=1, width=8, narrower=24, epochs=1, draws=2
 )
 
 LOSSES = {"tanh": (0.34, 0.32, 0.30), "ReLU": (0.25, 0.23, 0.21), "LReLU 0.01": (0.251, 0.229, 0.21)}

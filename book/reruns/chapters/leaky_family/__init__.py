@@ -30,13 +30,14 @@ class Config:
     perceptron_epochs: int = 10
     perceptron_images: int | None = None
     # Fixed, of the networks in networks: layers as published, but narrower by a factor. The paper does not say how it
-    # trained.
+    # trained. Of batch and rate, 64 and 0.01 were better than 64 and 0.03, and than 128 and 0.03, by the cross-entropy
+    # on 1,000 validation images after three epochs of RReLU, with seed 100; 64 and 0.1 had learned nothing after two.
     narrower: int = 4
     dropout: float = 0.5
-    batch: int = 128
-    learning_rate: float = 0.03
+    batch: int = 64
+    learning_rate: float = 0.01
     momentum: float = 0.9
-    epochs: int = 28  # on the most images; on fewer as many steps, and so more epochs
+    epochs: int = 20  # on the most images; on fewer as many steps, and so more epochs
     cut: float = 0.8  # after this share of the steps the rate falls to a tenth, about where the paper's curves drop
     draws: int = 20
 
