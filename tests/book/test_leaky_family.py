@@ -260,27 +260,43 @@ def test_a_trial_of_each_network_gives_its_metrics(digits):
     assert 0 <= found["test_error"] <= 100 and len(found["train_loss"]) == 1
 
 
-def test_rrelu_is_tested_by_all_rules_on_the_most_images_and_fewer_make_as_many_steps(digits):
-    keras.utils.set_random_seed(0)
-    found = leaky_family.trial(SMOKE, 0, "NIN", "RReLU", images=256)
-    own = {"train_loss", "train_error", "test_error"}
-    assert set(found) == own | {"test_error_mean_slope", "test_error_draws"}
-    fewer = leaky_family.trial(SMOKE, 0, "NIN", "RReLU", images=128)
-    assert set(fewer) == own and len(fewer["train_loss"]) == 2
-
-
-def test_after_its_cut_the_rate_is_a_tenth(digits, monkeypatch):
-    rates = []
+@pytest.fixture
+def asked(digits, monkeypatch):
+    """Train nothing; give the rates of all steps and the rules of inference that trials ask for, epochs first."""
+    seen = {"epochs": [], "rates": [], "rules": []}
 
     def fit(model, splits, optimizer, epochs, **others):
-        rates.extend(float(optimizer._learning_rate(step)) for step in range(epochs * len(splits.train)))
-        return {"train_loss": [1.0], "train_error": 0.0, "test_error": 0.0}
+        seen["epochs"].append(epochs)
+        seen["rates"] += [float(optimizer._learning_rate(step)) for step in range(epochs * len(splits.train))]
+        return {"train_loss": [1.0], "train_error": 30.0, "test_error": 40.0}
+
+    def error_by(rule, model, images, passes=1):
+        seen["rules"].append((rule, passes))
+        return 40.0 + passes
 
     monkeypatch.setattr(nins.training, "fit", fit)
+    monkeypatch.setattr(nins, "error_by", error_by)
+    return seen
+
+
+def test_rrelu_is_tested_by_all_rules_on_the_most_images_and_others_by_their_own(asked):
+    found = leaky_family.trial(SMOKE, 0, "NIN", "RReLU", images=256)
+    own = {"train_loss": [1.0], "train_error": 30.0, "test_error": 40.0}
+    assert found == {**own, "test_error_mean_slope": 41.0, "test_error_draws": 42.0}
+    assert asked["rules"] == [(nins.mean_slope, 1), (nins.drawn, 2)]
+    for unit, images in (("RReLU", 128), ("PReLU", 256)):
+        assert leaky_family.trial(SMOKE, 0, "NIN", unit, images=images) == own
+
+
+def test_fewer_images_make_as_many_steps_and_after_its_cut_the_rate_is_a_tenth(asked):
     config = dataclasses.replace(SMOKE, epochs=10, learning_rate=0.5, cut=0.8)
     leaky_family.trial(config, 0, "NIN", "ReLU", images=256)
     # Two batches an epoch; the boundary itself still has the first rate.
-    np.testing.assert_allclose(rates, [0.5] * 17 + [0.05] * 3)
+    expected = [0.5] * 17 + [0.05] * 3
+    np.testing.assert_allclose(asked["rates"], expected)
+    leaky_family.trial(config, 0, "NIN", "ReLU", images=128)
+    assert asked["epochs"] == [10, 20]
+    np.testing.assert_allclose(asked["rates"], 2 * expected)
 
 
 def test_a_trial_of_each_kind_is_planned():
