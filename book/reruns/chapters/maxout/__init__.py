@@ -40,13 +40,14 @@ class Config:
     deep_width: int = 80
     deep_weights: float = 0.05
     deep_epochs: int = 20
-    # Fixed: an eighth of the units of the paper's file for CIFAR-10; weights, rate, batch and epochs are ours.
+    # Fixed: an eighth of the units of the paper's file for CIFAR-10; weights, rate, batch and epochs are ours. With a
+    # seed that is not counted maxout got worse again at a rate of 0.03.
     convolutions: tuple[int, ...] = (12, 24, 24)
     hidden: int = 64
     convnet_weights: float = 0.05
-    convnet_learning_rate: float = 0.05
+    convnet_learning_rate: float = 0.01
     convnet_momenta: tuple[float, float] = (0.5, 0.6)
-    convnet_epochs: int = 15
+    convnet_epochs: int = 16
     convnet_batch: int = 32
     convnet_train: int | None = 5000
 
@@ -163,9 +164,9 @@ DEEPER = Claim(
     "difference of the training errors, L > 0 and mean ≥ 1 point",
     f"{PAPER}, figure 9",
     margin=1.0,
-    unlike="figure 9's weights, rate and dropout are not known; 12 epochs",
+    unlike="figure 9's weights, rate and dropout are not known; 20,000 of 50,000 images, 20 epochs",
     published="at 7 layers 15.3 % against 1.68 %",
-    predicted=Verdict.CONFIRMED,
+    predicted=Verdict.INCONCLUSIVE,
 )
 DEAD = Claim(
     "MX-6",
