@@ -30,13 +30,12 @@ class Config:
     perceptron_epochs: int = 10
     perceptron_images: int | None = None
     # Fixed, of the networks in networks: layers as published, but narrower by a factor. The paper does not say how it
-    # trained. Of batch and rate, 64 and 0.01 were better than 64 and 0.03, and than 128 and 0.03, by the cross-entropy
-    # on 1,000 validation images after three epochs of RReLU, with seed 100; 64 and 0.1 had learned nothing after two.
+    # trained. In three epochs of RReLU with seed 100 Adam at its usual rate had a lower cross-entropy on validation
+    # images than descent with momentum at 0.01, 0.03 or 0.1, and a lower one in batches of 32 than of 64.
     narrower: int = 4
     dropout: float = 0.5
-    batch: int = 64
-    learning_rate: float = 0.01
-    momentum: float = 0.9
+    batch: int = 32
+    learning_rate: float = 0.001
     epochs: int = 20  # on the most images; on fewer as many steps, and so more epochs
     cut: float = 0.8  # after this share of the steps the rate falls to a tenth, about where the paper's curves drop
     draws: int = 20

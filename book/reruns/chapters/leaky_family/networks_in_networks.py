@@ -25,8 +25,7 @@ def trained(config: Any, seed: int, unit: Unit, images: int) -> dict[str, Any]:
     epochs = round(config.epochs * max(config.images) / images)
     steps = int(config.cut * epochs) * len(splits.train)
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([steps], [config.learning_rate, config.learning_rate / 10])
-    optimizer = keras.optimizers.SGD(rate, momentum=config.momentum)
-    curves = training.fit(model, splits, optimizer, epochs, errors_on=["train", "test"])
+    curves = training.fit(model, splits, keras.optimizers.Adam(rate), epochs, errors_on=["train", "test"])
     found = {name: curves[name] for name in ("train_loss", "train_error", "test_error")}
     # The draws take half as long as the training.
     if images == max(config.images) and any(isinstance(layer, kr.RReLU) for layer in model.layers):
