@@ -5,7 +5,7 @@ import importlib
 from reruns.experiment import Experiment
 
 # In the order of the book.
-NAMES = ("data", "rectifiers", "elu", "initialisation", "sparsity", "six_times_faster", "cost", "serving")
+NAMES = ("data", "rectifiers", "elu", "initialisation", "sparsity", "six_times_faster", "prelu", "cost", "serving")
 
 
 def find(name: str) -> Experiment:
