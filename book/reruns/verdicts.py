@@ -204,6 +204,12 @@ def decide(claim: Claim, values: Any, unit: str = "") -> Judgement:
     return by_evidence(claim, RULES[claim.rule](values, claim.margin, claim.level), unit)
 
 
+def furthest(columns: np.ndarray) -> np.ndarray:
+    """Return the column by which a claim about each stands or falls: furthest from 0 in its mean, or lost."""
+    # NaN, the mean of what is lost, counts as the largest.
+    return columns[:, np.argmax(np.abs(columns.mean(axis=0)))]
+
+
 def never(claim: Claim, cases: Any) -> Judgement:
     """Judge a claim that one case above 0 refutes; where a run diverged, its absence is not known."""
     contrary, lost = int(np.sum(np.asarray(cases) > 0)), int(np.isnan(cases).sum())

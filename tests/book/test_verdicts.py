@@ -237,3 +237,11 @@ def test_a_claim_is_decided_by_its_own_rule_and_margin(rule, margin, values, wor
     found = verdicts.decide(claim, values)
     assert found.verdict is word
     assert found.evidence is None or found.evidence.margin == margin
+
+
+def test_of_several_columns_the_furthest_from_zero_on_either_side_decides_and_a_lost_one_before_it():
+    columns = np.array([[1.0, -4.0, 2.0, 0.0], [2.0, -2.0, 3.0, 5.0]])  # means 1.5, -3, 2.5 and 2.5
+    np.testing.assert_array_equal(verdicts.furthest(columns), [-4, -2])
+    np.testing.assert_array_equal(verdicts.furthest(-columns), [4, 2])
+    columns[1, 2] = np.nan
+    np.testing.assert_array_equal(verdicts.furthest(columns), [2, np.nan])

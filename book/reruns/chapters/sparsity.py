@@ -86,11 +86,6 @@ END = Claim(
 TANH = Claim("G-7, tanh", "a network of tanh has no exact zeros", "no zero in any run", PAPER, Rule.NEVER)
 
 
-def furthest(layers: np.ndarray) -> np.ndarray:
-    """Return the column whose mean is furthest from 0: by that layer a claim about each of them stands or falls."""
-    return layers[:, np.argmax(np.abs(layers.mean(axis=0)))]
-
-
 def judge(results: Results) -> list[Judgement]:
     """Return the verdict on each claim that the recorded trials decide."""
     middle = np.mean(AT_THE_START)
@@ -98,7 +93,9 @@ def judge(results: Results) -> list[Judgement]:
     after = results.of("zeros_after", unit="ReLU", penalty=max(Config().penalties)).mean(axis=1)
     of_tanh = np.concatenate([results.of("zeros_after", unit="tanh", penalty=p) for p in Config().penalties])
     return [
-        verdicts.decide(START, furthest(before - middle), f"points from {middle:g} in the layer that is furthest"),
+        verdicts.decide(
+            START, verdicts.furthest(before - middle), f"points from {middle:g} in the layer that is furthest"
+        ),
         verdicts.decide(END, after - SPARSE, f"points above {SPARSE:g}"),
         verdicts.never(TANH, of_tanh),
     ]

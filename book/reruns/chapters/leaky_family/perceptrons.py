@@ -107,14 +107,8 @@ def judge(results: Results) -> list[Judgement]:
     dispersed = of("dispersion", "tanh", deep) - of("dispersion", "ReLU", deep)
     return [
         *(verdicts.decide(claim, loss("tanh", d) - loss("ReLU", d), "nats") for d, claim in RECTIFIER.items()),
-        verdicts.decide(VARIANT, furthest(apart), "nats"),
+        verdicts.decide(VARIANT, verdicts.furthest(apart), "nats"),
         verdicts.decide(SPARSER, sparser, "points"),
         verdicts.decide(DISPERSED, dispersed, "points"),
         verdicts.decide(SHALLOWER, loss("tanh", deep) - loss("ReLU", shallow), "nats"),
     ]
-
-
-def furthest(differences: np.ndarray) -> np.ndarray:
-    """Return the column whose mean is furthest from 0: by it a claim about each stands or falls, as by a lost one."""
-    means = np.abs(differences.mean(axis=0))
-    return differences[:, np.argmax(np.where(np.isfinite(means), means, np.inf))]
