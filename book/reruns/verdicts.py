@@ -204,6 +204,15 @@ def decide(claim: Claim, values: Any, unit: str = "") -> Judgement:
     return by_evidence(claim, RULES[claim.rule](values, claim.margin, claim.level), unit)
 
 
+def known(found: Any, of: np.ndarray) -> np.ndarray:
+    """Return what was found of each run by these numbers of it, a row a run, and NaN where one of them is lost.
+
+    Compared with anything, a lost number is neither less nor more, and would count as such.
+    """
+    there = np.isfinite(of).reshape(len(of), -1).all(axis=1)
+    return np.where(there, found, np.nan)
+
+
 def furthest(columns: np.ndarray) -> np.ndarray:
     """Return the column by which a claim about each stands or falls: furthest from 0 in its mean, or lost."""
     # NaN, the mean of what is lost, counts as the largest.

@@ -245,3 +245,9 @@ def test_of_several_columns_the_furthest_from_zero_on_either_side_decides_and_a_
     np.testing.assert_array_equal(verdicts.furthest(-columns), [4, 2])
     columns[1, 2] = np.nan
     np.testing.assert_array_equal(verdicts.furthest(columns), [2, np.nan])
+
+
+def test_of_a_run_nothing_is_known_if_one_of_its_numbers_is_lost():
+    layers = np.array([[1.0, 2.0], [np.nan, 2.0], [1.0, np.inf], [3.0, 4.0]])
+    np.testing.assert_array_equal(verdicts.known((layers < 3).mean(axis=1), layers), [1, np.nan, np.nan, 0])
+    np.testing.assert_array_equal(verdicts.known(layers[:, 0] < 2, layers[:, 0]), [True, np.nan, True, False])

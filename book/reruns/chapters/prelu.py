@@ -248,7 +248,7 @@ def judge(results: Results) -> list[Judgement]:
         verdicts.decide(SHARED, 1 - error["PReLU"] / error["PReLU shared"]),
         verdicts.decide(FIXED, 1 - error["LReLU"] / error["ReLU"]),
         verdicts.decide(LEARNED, error["LReLU"] - error["PReLU"], "points"),
-        verdicts.decide(FIRST, _known(of_convolutions.argmax(axis=1) == 0, of_convolutions)),
+        verdicts.decide(FIRST, verdicts.known(of_convolutions.argmax(axis=1) == 0, of_convolutions)),
         verdicts.decide(DEPTH, -correlations(of_layers)),
         verdicts.decide(PULLED, (size - decayed_size).mean(axis=1)),
         verdicts.decide(RESPONSE, lower_responses(results) - LEAST_SHARE),
@@ -263,12 +263,7 @@ def correlations(of_layers: Any) -> np.ndarray:
 def lower_responses(results: Results) -> np.ndarray:
     """Return each seed's share of the layers whose mean response is lower with PReLU, NaN where a run diverged."""
     relu, prelu = (results.of("mean_responses", unit=unit) for unit in ("ReLU", "PReLU"))
-    return _known((prelu < relu).mean(axis=1), relu + prelu)
-
-
-def _known(found: Any, of_layers: np.ndarray) -> np.ndarray:
-    # What diverged compares as if it were not larger.
-    return np.where(np.isnan(of_layers).any(axis=1), np.nan, found)
+    return verdicts.known((prelu < relu).mean(axis=1), relu + prelu)
 
 
 # At a rate that suits the digits too, which stand in where CIFAR-10 is not prepared: standardized, they are far larger.

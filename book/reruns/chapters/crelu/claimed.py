@@ -172,7 +172,7 @@ def judge(results: Results) -> list[Judgement]:
     # By the layer that is furthest from a claim about each of them the claim stands or falls.
     most, least = np.argmax(paired.mean(axis=0)), np.argmin((paired - others).mean(axis=0))
     return [
-        verdicts.decide(PAIR, np.where(np.isnan(z), np.nan, z < PAIRED)),
+        verdicts.decide(PAIR, verdicts.known(z < PAIRED, z)),
         verdicts.decide(PAIR_MUCH, -relu[:, 0]),
         verdicts.decide(FADES, relu[:, 2] - relu[:, 0]),
         verdicts.decide(VANISHES, np.abs(relu[:, 0]) / 2 - np.abs(half[:, 0])),

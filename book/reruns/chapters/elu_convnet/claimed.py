@@ -92,5 +92,4 @@ def gain(results: Results, unit: str) -> np.ndarray:
 def wandering(results: Results) -> np.ndarray:
     """Return each seed's share of the layers in which ReLU's medians vary more than ELU's, NaN where a run diverged."""
     relu, elu = (results.of("median_variances", unit=unit) for unit in ("ReLU", "ELU"))
-    # What diverged compares as if it did not vary more.
-    return np.where(np.isnan(relu + elu).any(axis=1), np.nan, (relu > elu).mean(axis=1))
+    return verdicts.known((relu > elu).mean(axis=1), relu + elu)

@@ -197,4 +197,4 @@ def judge(results: Results) -> list[Judgement]:
 def lowest(unit: str, errors: dict[str, np.ndarray]) -> np.ndarray:
     """Return for each seed whether a unit's error is below all others', NaN where a run diverged."""
     others = np.min([errors[other] for other in errors if other != unit], axis=0)
-    return np.where(np.isfinite(others - errors[unit]), errors[unit] < others, np.nan)
+    return verdicts.known(errors[unit] < others, others - errors[unit])
