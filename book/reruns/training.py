@@ -13,6 +13,16 @@ from reruns.data.pipelines import Splits
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+def cross_entropy() -> keras.Metric:
+    """Return what measures the cross-entropy of logits where the loss holds penalties too."""
+    return keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", from_logits=True)
+
+
+def falling_rate(rate: float, epochs: int) -> keras.callbacks.LearningRateScheduler:
+    """Return what trains so many epochs at this rate and the rest at a tenth of it."""
+    return keras.callbacks.LearningRateScheduler(lambda epoch: rate / (1 if epoch < epochs else 10))
+
+
 def fit(
     model: keras.Model,
     splits: Splits,

@@ -1,5 +1,7 @@
-"""Does the page of what the chapters share tell of all of them, and does none take code of another?"""
+"""Does the page of what the chapters share tell of all of them, and is no code in two places?"""
 
+import ast
+import collections
 from pathlib import Path
 
 from reruns import chapters
@@ -80,3 +82,18 @@ def test_no_shared_module_knows_a_chapter():
     shared = {name: source for name, source in rooms.modules().items() if not name.startswith("chapters.")}
     knowing = {name for name, source in shared.items() if any("chapters." in of for of in rooms.imported(source))}
     assert knowing == set()
+
+
+# As many as a call of one function with one argument takes.
+SMALL = 10
+
+
+def test_no_function_is_written_twice():
+    written = collections.defaultdict(list)
+    for name, source in rooms.modules().items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                if sum(1 for line in body for _ in ast.walk(line)) > SMALL:
+                    written["\n".join(map(ast.unparse, body))].append(f"{name}.{node.name}")
+    assert [places for places in written.values() if len(places) > 1] == []

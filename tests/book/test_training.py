@@ -46,6 +46,27 @@ def test_curves_and_errors_have_the_names_of_their_splits():
     np.testing.assert_allclose(found["test_error"], 100 * wrong.mean(), rtol=1e-5)
 
 
+def test_the_cross_entropy_is_without_the_penalties_that_the_loss_holds():
+    drawn = keras.initializers.HeNormal(seed=1)
+    dense = keras.layers.Dense(2, kernel_initializer=drawn, kernel_regularizer=keras.regularizers.L2(1.0))
+    network, measured = keras.Sequential([keras.Input((5,)), dense]), ["accuracy", training.cross_entropy()]
+    found = training.fit(network, splits(), keras.optimizers.SGD(0.0), 1, metrics=measured)
+    weights = np.asarray(dense.kernel, "float64")
+    logits = X[:24] @ weights
+    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(24), Y[:24]])
+    np.testing.assert_allclose(found["train_cross_entropy"], [expected], rtol=1e-5)
+    np.testing.assert_allclose(found["train_loss"], [expected + np.sum(weights**2)], rtol=1e-5)
+
+
+def test_the_rate_falls_to_a_tenth_after_so_many_epochs():
+    network, rates = model(), []
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rates.append(float(network.optimizer.learning_rate))
+    )
+    training.fit(network, splits(), keras.optimizers.SGD(0.1), 5, callbacks=[training.falling_rate(0.5, 4), told])
+    np.testing.assert_allclose(rates, [0.5, 0.5, 0.5, 0.5, 0.05])
+
+
 def test_whoever_watches_sees_an_epoch_a_line_and_a_page_shows_nothing(monkeypatch, capsys):
     training.fit(model(), splits(), keras.optimizers.SGD(0.1), 2)
     assert capsys.readouterr().out == ""

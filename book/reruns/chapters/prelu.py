@@ -52,18 +52,12 @@ def trial(config: Config, seed: int, unit: str) -> dict[str, Any]:
         splits,
         keras.optimizers.SGD(config.learning_rate, momentum=config.momentum),
         config.epochs,
-        # The loss holds the penalties too, which differ from unit to unit.
-        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", from_logits=True)],
+        metrics=["accuracy", training.cross_entropy()],
         errors_on=["train", "test"],
-        callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: rate(config, epoch))],
+        callbacks=[training.falling_rate(config.learning_rate, config.epochs_at_full_rate)],
     )
     kept = ("train_cross_entropy", "train_error", "test_error")
     return {**{name: curves[name] for name in kept}, "mean_responses": mean_responses(model, images), **slopes(model)}
-
-
-def rate(config: Config, epoch: int) -> float:
-    """Return the learning rate of an epoch, counted from 0: a tenth for the last ones."""
-    return config.learning_rate / (1 if epoch < config.epochs_at_full_rate else 10)
 
 
 # Filters, kernel and stride of each convolution, after which of them a 2 x 2 max pooling stands, and the hidden units.

@@ -42,18 +42,12 @@ def compared(config: Config, seed: int, unit: str) -> dict[str, Any]:
         splits,
         keras.optimizers.SGD(config.learning_rate, momentum=config.momentum),
         config.epochs,
-        # The loss holds the penalties too.
-        metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", from_logits=True)],
+        metrics=["accuracy", training.cross_entropy()],
         errors_on=["train", "test"],
-        callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: rate(config, epoch)), medians],
+        callbacks=[training.falling_rate(config.learning_rate, config.epochs_at_full_rate), medians],
     )
     kept = ("train_cross_entropy", "train_error", "test_error")
     return {**{name: curves[name] for name in kept}, "median_variances": medians.variances()}
-
-
-def rate(config: Config, epoch: int) -> float:
-    """Return the learning rate of an epoch, counted from 0: a tenth for the last ones."""
-    return config.learning_rate / (1 if epoch < config.epochs_at_full_rate else 10)
 
 
 EXPERIMENT = Experiment(
