@@ -167,6 +167,26 @@ def test_what_a_rerun_costs_is_told_in_minutes_and_by_trial():
     assert shown == "| [elu](elu.md) | 3 | 3 | 2 or one a core | 5 | 60 | 210 |"
 
 
+def test_the_time_of_a_trial_is_a_mean_by_the_factors_that_are_asked_and_in_times_of_the_shortest():
+    shared = {"metrics": {"error": 1.0}, "config": {}, "data": {}, "origin": {}}
+    factors = {
+        "a": {"part": "one", "unit": "ELU"},
+        "b": {"part": "one", "unit": "ReLU"},
+        "c": {"part": "other", "images": 5000},
+    }
+    taken = {"a": (30.0, 50.0), "b": (20.0, 20.0), "c": (100.0, 200.0)}
+    rows = [
+        {"seed": seed, "factors": factors[name], "seconds": seconds, **shared}
+        for name, of_seeds in taken.items()
+        for seed, seconds in enumerate(of_seeds)
+    ]
+    recorded = results.Results(rows)
+    assert tables.seconds(recorded, "unit", "images").data.splitlines()[2:] == [
+        *("| ELU |  | 40 | 2.00 |", "| ReLU |  | 20 | 1.00 |", "|  | 5000 | 150 | 7.50 |")
+    ]
+    assert tables.seconds(recorded, "part").data.splitlines()[2:] == ["| one | 30 | 1.00 |", "| other | 150 | 5.00 |"]
+
+
 @pytest.mark.parametrize(("stands_in_for", "kind"), [(None, "note"), ("MNIST", "warning")])
 def test_a_page_warns_of_a_stand_in(stands_in_for, kind):
     sizes = {"train": 3, "validation": 1, "test": 1}

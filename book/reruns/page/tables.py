@@ -162,6 +162,17 @@ def costs(recorded: dict[str, Results]) -> Markdown:
     return table(header, rows)
 
 
+def seconds(results: Results, *factors: str) -> Markdown:
+    """Return the mean wall time of a trial by its levels of these factors, and how many times the shortest it is."""
+    taken: dict[tuple, list[float]] = {}
+    for row in results.rows:
+        taken.setdefault(tuple(row["factors"].get(factor, "") for factor in factors), []).append(row["seconds"])
+    means = {levels: np.mean(of_trials) for levels, of_trials in taken.items()}
+    least = min(means.values())
+    rows = [[*levels, f"{mean:.0f}", f"{mean / least:.2f}"] for levels, mean in means.items()]
+    return table([*factors, "mean wall time of a trial, s", "times the shortest"], rows)
+
+
 def ran_on(record: dict) -> Markdown:
     """Return the note that says which data a page ran on."""
     kind = "warning" if record["stands_in_for"] else "note"
