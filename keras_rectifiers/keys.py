@@ -31,6 +31,11 @@ def mixed(draw: Any) -> Tensor:
     return functools.reduce(lambda key, part: noise.mix(key + part), [draw[n] for n in range(3)], lanes)
 
 
+def child(key: Tensor, number: Any) -> Tensor:
+    """Return the key of one of the several noises that are drawn under a key."""
+    return noise.mix(key + ops.cast(number, "int32"))
+
+
 # Of each thread: the seed of the `drawn_from` that is open, and an entry for each draw that was taken.
 _given = threading.local()
 

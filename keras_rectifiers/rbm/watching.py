@@ -1,0 +1,132 @@
+"""What a training is watched by: its data before it begins, its loss and its norm ratio, its free energies."""
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rectifiers.rbm.norms import norm_ratio
+from keras_rectifiers.rbm.units import Gaussian, Unit
+
+# How far a layer of Gaussian units may be from a mean of 0 and a deviation of 1 before a warning.
+FAR_MEAN, FAR_DEVIATION = 0.5, 2.0
+CASES = 1000
+
+
+def check(data: Any, unit: Unit) -> None:
+    """Refuse data of which the first cases lie outside the visible units' range; warn if Gaussian ones' are far off.
+
+    Data that can be read once only are not looked at.
+    """
+    cases = _first_cases(data)
+    if cases is None:
+        return
+    least, most = float(cases.min()), float(cases.max())
+    if not (unit.least <= least and most <= unit.most):  # written so that NaN fails the comparison
+        remedy = "; divide pixels by 255" if most > 1 and unit.most == 1 else ""
+        raise ValueError(
+            f"{unit} units expected values in [{unit.least:g}, {unit.most:g}]{remedy}. "
+            f"Received: values from {least:g} to {most:g}"
+        )
+    if isinstance(unit, Gaussian):
+        _warn_unless_standardized(cases)
+
+
+def _warn_unless_standardized(cases: np.ndarray) -> None:
+    mean, deviation = float(cases.mean()), float(cases.std())
+    if abs(mean) > FAR_MEAN or not 1 / FAR_DEVIATION < deviation < FAR_DEVIATION:
+        warnings.warn(
+            "Gaussian units have a variance of 1: standardize the data, to a mean of 0 and a deviation of 1. "
+            f"Received: values of mean {mean:.3g} and deviation {deviation:.3g}",
+            stacklevel=4,
+        )
+
+
+def _first_cases(data: Any) -> np.ndarray | None:
+    if hasattr(data, "shape") and hasattr(data, "dtype"):
+        return np.asarray(ops.convert_to_numpy(data[:CASES]))
+    # A generator would lose what is read of it.
+    if hasattr(data, "__next__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        return None
+    first = data[0] if hasattr(data, "__getitem__") else next(iter(data))
+    return np.asarray(ops.convert_to_numpy(_inputs(first)))
+
+
+def _inputs(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple | list) else batch
+
+
+def mean_of(data: Any, unit: Unit) -> tuple[np.ndarray, int]:
+    """Return the mean of an array's cases, or of all batches', in float64, and how many they are."""
+    total, cases = 0.0, 0
+    for batch in [data] if hasattr(data, "shape") else data:
+        values = np.asarray(ops.convert_to_numpy(_inputs(batch)), "float64")
+        check(values, unit)
+        total, cases = total + values.sum(axis=0), cases + len(values)
+    if not cases:
+        raise ValueError(f"Expected data of at least one case. Received: {data}")
+    return np.asarray(total / cases), cases
+
+
+def watched(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of a training with one that stops it when it diverges."""
+    return [*keras.tree.flatten(callbacks or []), Divergence()]
+
+
+class Divergence(keras.callbacks.Callback):
+    """Stops a training whose loss is no longer finite, and warns once when its machine no longer has a law."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.warned = False
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            raise RuntimeError(
+                "The training diverged. Lower the learning rate; standardize the data of Gaussian units; bound "
+                f"rectified machines by kernel_constraint=NormRatio(). Received: loss={loss} in epoch {epoch + 1}"
+            )
+        ratio = norm_ratio(self.model.kernel, self.model.visible, self.model.hidden, steps=30)
+        if ratio >= 1 and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The norm ratio is {ratio:.3f} after epoch {epoch + 1}: from 1 on the machine has no law, and long "
+                "chains run away. Bound it by kernel_constraint=NormRatio(), a lower learning rate or weight decay",
+                stacklevel=2,
+            )
+
+
+class FreeEnergyGap(keras.callbacks.Callback):
+    """Adds to each epoch's logs `free_energy_gap`, the mean free energy of held-out data less that of training data.
+
+    Both with the parameters at the epoch's end. From about 0 it grows as a machine learns its training data by heart.
+
+    Args:
+        trained: a (cases, visible) array of some of the training data.
+        held_out: a (cases, visible) array of others.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers.rbm import RBM, FreeEnergyGap
+    >>> v = np.eye(4, dtype="float32")
+    >>> machine = RBM(units=2, seed=7)
+    >>> machine.compile("sgd")
+    >>> history = machine.fit(v[:2], callbacks=[FreeEnergyGap(v[:2], v[2:])], verbose=0)
+    >>> "free_energy_gap" in history.history
+    True
+
+    Reference: Hinton 2010, A practical guide to training restricted Boltzmann machines, section 6.
+    """
+
+    def __init__(self, trained: Any, held_out: Any) -> None:
+        super().__init__()
+        self.trained, self.held_out = trained, held_out
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs is not None:
+            held_out, trained = (float(ops.mean(self.model.free_energy(v))) for v in (self.held_out, self.trained))
+            logs["free_energy_gap"] = held_out - trained
