@@ -25,12 +25,20 @@ class Parameters(NamedTuple):
     def visible_input(self, h: Tensor) -> Tensor:
         return ops.matmul(h, ops.transpose(self.kernel)) + self.visible_bias
 
+    def held(self) -> "Parameters":
+        """Return them cut off from any gradient."""
+        return Parameters(*map(ops.stop_gradient, self))
+
 
 class Pair(NamedTuple):
     """The kinds of units of a machine's two layers."""
 
     visible: Unit
     hidden: Unit
+
+    @property
+    def has_free_energy(self) -> bool:
+        return self.visible.has_log_partition and self.hidden.has_log_partition
 
     def exact(self) -> "Pair":
         return Pair(self.visible.exact(), self.hidden.exact())

@@ -3,11 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rectifiers import checks, keys, noise, tensors
 from keras_rectifiers.compilation import Tensor
-from keras_rectifiers.rbm import gibbs, replicas, watching
+from keras_rectifiers.rbm import gibbs, pseudo_likelihood, replicas, watching
 from keras_rectifiers.rbm.units import Binary, Unit, biases_of, unit_of, width_of
 
 HIDDEN_BIASES = ("free", "tied", "none")
@@ -58,7 +59,7 @@ class RBM(keras.Model):
 
     Input: float tensor of shape (batch, visible). Output: a dictionary of (batch, ...) tensors, `hidden`, the hidden
     units' means; `reconstruction`, the visible units' means after one sweep; `activity`, the share of hidden units
-    whose input is above 0; and `free_energy`, where the hidden units have a log-partition.
+    whose input is above 0; and `free_energy`, where the units have log-partitions.
 
     Raises:
         ValueError: if an argument is none of the above, or `fit` is given data outside the visible units' range.
@@ -117,7 +118,7 @@ class RBM(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.reconstruction_error = keras.metrics.Mean("reconstruction_error")
         self.activity = keras.metrics.Mean("activity")
-        self.free_energy_of_batches = keras.metrics.Mean("free_energy") if self.hidden.has_log_partition else None
+        self.free_energy_of_batches = keras.metrics.Mean("free_energy") if self.pair.has_free_energy else None
 
     @property
     def pair(self) -> gibbs.Pair:
@@ -214,7 +215,7 @@ class RBM(keras.Model):
             self._move_offsets(h)
         outputs = {"hidden": self.hidden.mean(x), "reconstruction": reconstruction}
         outputs["activity"] = ops.mean(ops.cast(x > 0, x.dtype), axis=-1)
-        if self.hidden.has_log_partition:
+        if self.pair.has_free_energy:
             outputs["free_energy"] = self.pair.free_energy_from(parameters, inputs, x)
         return outputs
 
@@ -224,7 +225,7 @@ class RBM(keras.Model):
 
     def _model_states(self, x: Tensor, h: Tensor, key: Tensor, training: bool | None) -> tuple[Tensor, Tensor]:
         """Return the visible states in which the chains end, and the means after the first sweep from the data."""
-        held = gibbs.Parameters(*map(ops.stop_gradient, self.tensors))
+        held = self.tensors.held()
         if self.chains is None:
             drawn = self.hidden.sample(ops.stop_gradient(x), keys.child(key, _OF_FIRST))
             visible_input = held.visible_input(drawn)
@@ -284,6 +285,10 @@ class RBM(keras.Model):
         """Return F(v) = -log g(v) - b v - sum of A(c + v W): -log p(v) but for a constant, of shape (batch,)."""
         return self.pair.free_energy(self.tensors, self._converted(v))
 
+    def pseudo_log_likelihood(self, v: Tensor) -> np.ndarray:
+        """Return the sum of log p(v_i | the other visible units), of shape (batch,), in float64 NumPy."""
+        return pseudo_likelihood.pseudo_log_likelihood(self, v)
+
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """Return E(v, h), of shape (batch,)."""
         v, h = self._converted(v), self._converted(h)
@@ -301,7 +306,8 @@ class RBM(keras.Model):
         """
         checks.integer("count", count, least=1)
         key = keys.make_key(checks.seed(seed), checks.integer("sweeps", sweeps, least=0))
-        pair, parameters = self.pair.exact(), self.tensors
+        # Cut off, or PyTorch would hold every sweep for a gradient that nobody asks for.
+        pair, parameters = self.pair.exact(), self.tensors.held()
         if start is None:
             every = ops.broadcast_to(parameters.visible_bias, (count, parameters.visible_bias.shape[0]))
             start = pair.visible.sample(every, keys.child(key, -1))

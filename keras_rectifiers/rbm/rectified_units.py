@@ -32,6 +32,7 @@ class SteppedSigmoid(Unit):
     Reference: Nair and Hinton 2010, equation 7.
     """
 
+    domain = "whole"
     square = "above"
 
     def mean(self, x: Tensor) -> Tensor:
@@ -112,8 +113,14 @@ class NReLU(Unit):
         return ops.relu(x + ops.sqrt(ops.sigmoid(x)) * noise.normal(tuple(ops.shape(x)), key, x.dtype))
 
     def log_partition(self, x: Tensor) -> Tensor:
-        raise ValueError(
-            "NReLU units have no log-partition, so their machines have neither free energy nor likelihood; "
+        raise self._without_law()
+
+    def log_base(self, s: Tensor) -> Tensor:
+        raise self._without_law()
+
+    def _without_law(self) -> ValueError:
+        return ValueError(
+            "NReLU units have no log-partition, so their machines have neither energy, free energy nor likelihood; "
             "SteppedSigmoid, which they approximate, and TruncatedGaussian have. Received: NReLU units"
         )
 

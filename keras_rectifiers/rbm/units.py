@@ -27,11 +27,13 @@ registered = keras.saving.register_keras_serializable(package="keras_rectifiers.
 class Unit:
     """What all units have: they are values, equal by their arguments and saved by them.
 
-    `least` and `most` bound a state. Where `square` is `"above"` or `"everywhere"` the log-partition grows as x^2/2 for
-    large positive x or for all, so that two such layers may have energies that fall without bound.
+    `least` and `most` bound a state. `domain` says what lies between them: `"real"` numbers, `"whole"` ones, or
+    `"finite"`, those that `states` lists. Where `square` is `"above"` or `"everywhere"` the log-partition grows as
+    x^2/2 for large positive x or for all, so that two such layers may have energies that fall without bound.
     """
 
     least, most = 0.0, math.inf
+    domain = "real"
     square = "nowhere"
     has_log_partition = True
 
@@ -86,6 +88,7 @@ class Binary(Unit):
     """
 
     most = 1.0
+    domain = "finite"
 
     def mean(self, x: Tensor) -> Tensor:
         return ops.sigmoid(x)
@@ -115,6 +118,7 @@ class Binomial(Unit):
     """
 
     copies: int
+    domain = "finite"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "copies", checks.integer("copies", self.copies, least=1))
@@ -194,6 +198,7 @@ class Softmax(Unit):
 
     size: int
     most = 1.0
+    domain = "finite"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", checks.integer("size", self.size, least=2))

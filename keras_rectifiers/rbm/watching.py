@@ -24,6 +24,13 @@ def check(data: Any, unit: Unit) -> None:
     cases = _first_cases(data)
     if cases is None:
         return
+    check_range(cases, unit)
+    if isinstance(unit, Gaussian):
+        _warn_unless_standardized(cases)
+
+
+def check_range(cases: np.ndarray, unit: Unit) -> None:
+    """Refuse cases of which some lie outside the visible units' range."""
     least, most = float(cases.min()), float(cases.max())
     if not (unit.least <= least and most <= unit.most):  # written so that NaN fails the comparison
         remedy = "; divide pixels by 255" if most > 1 and unit.most == 1 else ""
@@ -31,8 +38,6 @@ def check(data: Any, unit: Unit) -> None:
             f"{unit} units expected values in [{unit.least:g}, {unit.most:g}]{remedy}. "
             f"Received: values from {least:g} to {most:g}"
         )
-    if isinstance(unit, Gaussian):
-        _warn_unless_standardized(cases)
 
 
 def _warn_unless_standardized(cases: np.ndarray) -> None:
