@@ -17,7 +17,7 @@ import keras
 import pytest
 
 import keras_rectifiers
-from keras_rectifiers import activations, serving
+from keras_rectifiers import activations, rbm, serving
 from specimens import SPECIMENS
 
 ROOT = Path(__file__).parents[1]
@@ -72,9 +72,25 @@ def test_plain_has_an_example():
 
 def test_every_public_symbol_is_in_the_reference():
     page = (ROOT / "book" / "api.md").read_text()
-    documented = set(re.findall(r"^\.\. auto(?:class|function):: (\w+)$", page, re.MULTILINE))
-    named = set(keras_rectifiers.__all__) | set(activations.__all__) | set(serving.__all__)
-    assert documented == named - {"activations"}
+    found, module = set(), None
+    for directive, name in re.findall(r"^\.\. (\w+):: ([\w.]+)$", page, re.MULTILINE):
+        module = name if directive.endswith("module") else module
+        if directive in ("autoclass", "autofunction"):
+            found.add(f"{module}.{name}")
+    named = {
+        f"{module.__name__}.{name}"
+        for module in (keras_rectifiers, activations, rbm, serving)
+        for name in module.__all__
+    }
+    assert found == named - {"keras_rectifiers.activations"}
+
+
+@pytest.mark.parametrize("symbol", [getattr(rbm, name) for name in rbm.__all__], ids=lambda symbol: symbol.__name__)
+def test_every_symbol_of_the_machines_has_an_example_and_explains_its_arguments(symbol):
+    assert ">>>" in symbol.__doc__
+    arguments = parameters(symbol if inspect.isfunction(symbol) else symbol.__init__)
+    if arguments:
+        assert documented(symbol) == arguments
 
 
 def readme_code(folder: Path = ROOT) -> str:

@@ -27,6 +27,13 @@ def norm_ratio(kernel: Tensor, visible: Unit, hidden: Unit, starts: int = 16, st
         hidden: the hidden units.
         starts: random directions, an integer of at least 1.
         steps: from each of them, an integer of at least 1.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers.rbm import Gaussian, NReLU, norm_ratio
+    >>> round(norm_ratio(0.9 * np.eye(3, dtype="float32"), Gaussian(), NReLU()), 3)
+    0.9
     """
     if "nowhere" in (visible.square, hidden.square):
         return 0.0

@@ -128,6 +128,8 @@ class RBM(keras.Model):
     @property
     def tensors(self) -> gibbs.Parameters:
         """Return kernel, visible biases and hidden biases as tensors."""
+        if not self.built:
+            raise ValueError(f"Expected a machine that `initialize` or `fit` has given weights. Received: {self}")
         kernel, visible = map(ops.convert_to_tensor, (self.kernel, self.visible_biases))
         hidden = ops.zeros(1, kernel.dtype) if self.hidden_bias == "none" else ops.convert_to_tensor(self.hidden_biases)
         return gibbs.Parameters(kernel, visible, hidden)
@@ -183,7 +185,7 @@ class RBM(keras.Model):
 
     def compile(self, *args: Any, jit_compile: Any = "auto", **kwargs: Any) -> None:
         """Configure `fit` as `keras.Model.compile` does; on TensorFlow XLA compiles the step, but for replicas."""
-        if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
+        if jit_compile == "auto" and keras.backend.backend() == "tensorflow" and not kwargs.get("run_eagerly"):
             jit_compile = replicas.count() == 1
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 
@@ -201,7 +203,8 @@ class RBM(keras.Model):
     def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         # Without training the same noise at every call: a validation leaves no trace in the training that goes on.
         key = keys.mixed(keys.next_draw(self.seed_generator)) if training else self._key_beside(_OF_INFERENCE)
-        parameters = self.tensors
+        # Keras casts floating-point inputs only.
+        parameters, inputs = self.tensors, self._converted(inputs)
         x = parameters.hidden_input(inputs)
         h = self._statistic(x, keys.child(key, _OF_DATA))
         v_model, reconstruction = self._model_states(x, h, key, training)
@@ -266,7 +269,7 @@ class RBM(keras.Model):
         return keys.make_key(ops.convert_to_tensor(self.seed_generator.state)[0], number)
 
     def compute_metrics(self, x: Tensor, y: Any, y_pred: dict, sample_weight: Any = None) -> dict[str, Any]:
-        error = ops.mean(ops.square(x - y_pred["reconstruction"]), axis=-1)
+        error = ops.mean(ops.square(self._converted(x) - y_pred["reconstruction"]), axis=-1)
         self.reconstruction_error.update_state(error, sample_weight)
         self.activity.update_state(y_pred["activity"], sample_weight)
         if self.free_energy_of_batches:
@@ -291,7 +294,7 @@ class RBM(keras.Model):
 
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """Return E(v, h), of shape (batch,)."""
-        v, h = self._converted(v), self._converted(h)
+        v, h = self._converted(v), self._converted(h, self.units)
         base = ops.sum(self.visible.log_base(v), axis=-1) + ops.sum(self.hidden.log_base(h), axis=-1)
         return self._energy(v, h, self.tensors.hidden_input(v)) - base
 
@@ -305,16 +308,26 @@ class RBM(keras.Model):
             start: (count, visible) states from which the chains start; otherwise those of the visible biases alone.
         """
         checks.integer("count", count, least=1)
+        if seed is None:
+            raise checks.refusal("seed", "an integer in [0, 2**31)", seed)
         key = keys.make_key(checks.seed(seed), checks.integer("sweeps", sweeps, least=0))
         # Cut off, or PyTorch would hold every sweep for a gradient that nobody asks for.
         pair, parameters = self.pair.exact(), self.tensors.held()
         if start is None:
             every = ops.broadcast_to(parameters.visible_bias, (count, parameters.visible_bias.shape[0]))
             start = pair.visible.sample(every, keys.child(key, -1))
-        return gibbs.sweeps(pair, parameters, self._converted(start), key, sweeps)
+        start = self._converted(start)
+        if start.shape[0] != count:
+            raise checks.refusal("start", f"of as many states as chains, {count}", start)
+        return gibbs.sweeps(pair, parameters, start, key, sweeps)
 
-    def _converted(self, v: Any) -> Tensor:
-        return ops.cast(ops.convert_to_tensor(v), self.compute_dtype)
+    def _converted(self, v: Any, width: int | None = None) -> Tensor:
+        """Return states as the machine's numbers, refusing those of another width than its layer's."""
+        v, width = ops.cast(ops.convert_to_tensor(v), self.compute_dtype), width or self.tensors.kernel.shape[0]
+        rank = tensors.rank(v, owner="RBM")
+        if rank not in (None, 2) or (rank and v.shape[1] not in (None, width)):
+            raise ValueError(f"RBM expected states of shape (batch, {width}). Received: shape {tuple(v.shape)}")
+        return v
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)

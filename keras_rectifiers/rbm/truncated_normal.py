@@ -28,7 +28,7 @@ STEPS = 8
 
 def log_partition(x: Tensor) -> Tensor:
     """Return log of the integral of exp(x h - h^2 / 2) over h >= 0: x^2/2 + log Phi(x) + log(2 pi)/2."""
-    below = _log_scaled_tail(-ops.abs(x))
+    below = _log_scaled_tail(_mirrored(x))
     # Above 0 the mass that is cut off is small: Phi(x) = 1 - Phi(-x).
     above = 0.5 * x * x + ops.log1p(-ops.exp(below - 0.5 * x * x))
     return ops.where(x > 0, above, below) + 0.5 * math.log(2 * math.pi)
@@ -36,7 +36,7 @@ def log_partition(x: Tensor) -> Tensor:
 
 def mean(x: Tensor) -> Tensor:
     """Return the mean, x + phi(x) / Phi(x): the derivative of the log-partition."""
-    negative = -ops.abs(x)
+    negative = _mirrored(x)
     t = _t(negative)
     # The derivative of the series itself, for x + phi / Phi cancels.
     below = t * (1.0 + t * _series(_DERIVATIVE, t)) / math.sqrt(8)
@@ -47,7 +47,8 @@ def mean(x: Tensor) -> Tensor:
 
 def sample(x: Tensor, key: Tensor) -> Tensor:
     """Draw from the law by inverting its tail, P(h > s) = Phi(x - s) / Phi(x)."""
-    u = noise.uniform(tuple(ops.shape(x)), key, x.dtype) + 2.0**-25
+    # From half a step up, so that its logarithm is finite; shifted by half a step the largest would round up to 1.
+    u = ops.maximum(noise.uniform(tuple(ops.shape(x)), key, x.dtype), 2.0**-25)
     below, other = log_mass(x), log_mass(-x)
     # Phi(y) = u Phi(x) and Phi(-y) = (1 - u) + u Phi(-x): of the two tails the smaller one is inverted.
     lower = ops.log(u) + below
@@ -64,7 +65,7 @@ def sample(x: Tensor, key: Tensor) -> Tensor:
 
 def log_mass(x: Tensor) -> Tensor:
     """Return log Phi(x) of the standard normal law."""
-    below = _log_scaled_tail(-ops.abs(x)) - 0.5 * x * x
+    below = _log_scaled_tail(_mirrored(x)) - 0.5 * x * x
     return ops.where(x > 0, ops.log1p(-ops.exp(below)), below)
 
 
@@ -80,6 +81,11 @@ def _quantile(log_probability: Tensor) -> Tensor:
         slope = ops.exp(-scaled) / math.sqrt(2 * math.pi)
         y = y + (log_probability - (scaled - 0.5 * y * y)) / slope
     return ops.minimum(y, 0.0)
+
+
+def _mirrored(x: Tensor) -> Tensor:
+    """Return -|x|, with the derivative 1 at 0, where the branch below 0 is taken."""
+    return ops.where(x > 0, -x, x)
 
 
 def _log_scaled_tail(x: Tensor) -> Tensor:

@@ -114,6 +114,12 @@ class Binomial(Unit):
     Args:
         copies: how many, an integer of at least 1. The base measure is the binomial coefficient.
 
+    Example:
+
+    >>> from keras_rectifiers.rbm import Binomial
+    >>> float(Binomial(4).mean(0.0))
+    2.0
+
     Reference: Nair and Hinton 2010, section 2.
     """
 
@@ -158,6 +164,12 @@ class Gaussian(Unit):
 
     The visible layer is to be standardized: of mean 0 and deviation 1.
 
+    Example:
+
+    >>> from keras_rectifiers.rbm import Gaussian
+    >>> float(Gaussian().mean(0.5))
+    0.5
+
     Reference: Nair and Hinton 2010, equation 6.
     """
 
@@ -194,6 +206,13 @@ class Softmax(Unit):
 
     Args:
         size: the units of a group, an integer of at least 2; the layer's width is a multiple of it.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_rectifiers.rbm import Softmax
+    >>> [float(p) for p in Softmax(4).mean(np.zeros(4, "float32"))]
+    [0.25, 0.25, 0.25, 0.25]
     """
 
     size: int

@@ -24,6 +24,8 @@ def check(data: Any, unit: Unit) -> None:
     cases = _first_cases(data)
     if cases is None:
         return
+    if cases.ndim != 2:
+        raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {cases.shape}")
     check_range(cases, unit)
     if isinstance(unit, Gaussian):
         _warn_unless_standardized(cases)
@@ -51,12 +53,13 @@ def _warn_unless_standardized(cases: np.ndarray) -> None:
 
 
 def _first_cases(data: Any) -> np.ndarray | None:
-    if hasattr(data, "shape") and hasattr(data, "dtype"):
+    if hasattr(data, "shape"):
         return np.asarray(ops.convert_to_numpy(data[:CASES]))
     # A generator would lose what is read of it.
     if hasattr(data, "__next__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         return None
-    first = data[0] if hasattr(data, "__getitem__") else next(iter(data))
+    by_place = hasattr(data, "__getitem__") and not isinstance(data, dict)
+    first = data[0] if by_place else next(iter(data))
     return np.asarray(ops.convert_to_numpy(_inputs(first)))
 
 
