@@ -48,6 +48,11 @@ class Pair(NamedTuple):
         h = self.hidden.sample(parameters.hidden_input(v), keys.child(key, number))
         return self.visible.sample(parameters.visible_input(h), keys.child(key, number + 1))
 
+    def start(self, parameters: Parameters, count: Any, key: Tensor) -> Tensor:
+        """Return visible units of so many chains, drawn from their biases alone."""
+        every = ops.broadcast_to(parameters.visible_bias, (count, parameters.visible_bias.shape[0]))
+        return self.visible.sample(every, keys.child(key, -1))
+
     def free_energy(self, parameters: Parameters, v: Tensor) -> Tensor:
         """Return -log of the unnormalized p(v), case by case: the hidden units are summed over."""
         return self.free_energy_from(parameters, v, parameters.hidden_input(v))

@@ -203,7 +203,7 @@ class RBM(keras.Model):
     def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         # Without training the same noise at every call: a validation leaves no trace in the training that goes on.
         key = keys.mixed(keys.next_draw(self.seed_generator)) if training else self._key_beside(_OF_INFERENCE)
-        # Keras casts floating-point inputs only.
+        # Keras casts floating-point inputs only, and eagerly on JAX hands NumPy's arrays on.
         parameters, inputs = self.tensors, self._converted(inputs)
         x = parameters.hidden_input(inputs)
         h = self._statistic(x, keys.child(key, _OF_DATA))
@@ -314,8 +314,7 @@ class RBM(keras.Model):
         # Cut off, or PyTorch would hold every sweep for a gradient that nobody asks for.
         pair, parameters = self.pair.exact(), self.tensors.held()
         if start is None:
-            every = ops.broadcast_to(parameters.visible_bias, (count, parameters.visible_bias.shape[0]))
-            start = pair.visible.sample(every, keys.child(key, -1))
+            start = pair.start(parameters, count, key)
         start = self._converted(start)
         if start.shape[0] != count:
             raise checks.refusal("start", f"of as many states as chains, {count}", start)

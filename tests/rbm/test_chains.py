@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import special, stats
-from tiny_machines import BINARY, FINITE, GAUSSIAN, INFINITE, SOFTMAX, STEPPED, TRUNCATED, Tiny, machine
 
 from differentiation import to_numpy
 from keras_rectifiers import keys
 from keras_rectifiers.compilation import Tensor
 from keras_rectifiers.rbm import RBM, Gaussian, gibbs
 from keras_rectifiers.rbm.units import Unit
+from tiny_machines import BINARY, FINITE, GAUSSIAN, INFINITE, SOFTMAX, STEPPED, TRUNCATED, Tiny, machine
 
 CHAINS = 10_000
 SWEEPS = (1, 4, 16)

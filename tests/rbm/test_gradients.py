@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from tiny_machines import BINARY, FINITE, GAUSSIAN, INFINITE, SOFTMAX, STEPPED, Law, Tiny, binomial, machine
 
 import reference
 from differentiation import to_numpy
 from keras_rectifiers.rbm import RBM, Gaussian, NReLU, SparsityTarget
+from tiny_machines import BINARY, FINITE, GAUSSIAN, INFINITE, SOFTMAX, STEPPED, Law, Tiny, binomial, machine
 
 Parts = dict[str, np.ndarray]
 CASES = 20_000

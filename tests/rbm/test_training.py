@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import special
-from tiny_machines import BINARY, Tiny
 
 from differentiation import to_numpy
 from keras_rectifiers.rbm import (
@@ -21,6 +20,7 @@ from keras_rectifiers.rbm import (
     SteppedSigmoid,
     TruncatedGaussian,
 )
+from tiny_machines import BINARY, Tiny
 
 PATTERNS = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], "float32")
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import special, stats
-from tiny_machines import BINARY, GAUSSIAN, SOFTMAX, STEPPED, TRUNCATED, Law, binomial, stepped
 
 import reference
 from differentiation import to_numpy, value_and_gradients
 from keras_rectifiers import keys, noise
 from keras_rectifiers.rbm import Binary, Binomial, Gaussian, NReLU, Softmax, SteppedSigmoid, TruncatedGaussian
 from specimens import NO_BOOLEANS, NO_INTEGERS
+from tiny_machines import BINARY, GAUSSIAN, SOFTMAX, STEPPED, TRUNCATED, Law, binomial, stepped
 
 LAWS = {
     "binary": BINARY,
