@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rectifiers import plain
+from keras_rectifiers.rbm import RBM
 from keras_rectifiers.serving import card as cards
-from keras_rectifiers.serving import graph, models, server_files, signatures
+from keras_rectifiers.serving import graph, machines, models, server_files, signatures
 from keras_rectifiers.serving import version as versions
 from keras_rectifiers.serving.probes import Arrays
 from keras_rectifiers.serving.signatures import Signature
@@ -42,7 +43,8 @@ def export(
             on a `keras.Input`: then its inputs are named as the arguments of `call`, a single one `inputs`, and take
             the type of the probe's, floating-point without one. Of a model with a fixed batch size each request has
             that many rows, and so must the probe. A name that is no Python argument is made one: `right side` is
-            served as `right_side`.
+            served as `right_side`. The signatures of a restricted Boltzmann machine, `keras_rectifiers.rbm.RBM`, are
+            its methods: `transform`, which is the default too, `reconstruct`, and `free_energy` where it has one.
         folder: the model's folder; its name is the name it is served by.
         version: a number from 1 to 2**63 - 1; left out, one more than the highest that is there.
         output: the name of a single output; left out, `probabilities` where the last of the outermost layers is or has
@@ -59,7 +61,8 @@ def export(
             the first are the logits: name the layer.
         normalized: gives the features the length 1.
         sample: adds the signature `sample`, in which RReLU and NReLU draw noise from an int32[2] input `seed`, one for
-            the whole request: for a server that does not batch.
+            the whole request: for a server that does not batch. A machine's takes `count` and `sweeps` too, and gives
+            for a seed of (s, 0) what its method `sample` gives for s.
         card: what the model card says besides signatures, versions, commit and checksums: data, metrics, licences.
 
     Returns:
@@ -91,23 +94,48 @@ def export(
     server_files.check_installed()
     models.warn_of_noise(model, sample)
     with plain():
-        inference = signatures.default(model, output, probe)
-        served = [inference]
-        if preprocess is not None:
-            served += signatures.preprocess(_of_images(inference), preprocess)
-        if features:
-            served.append(signatures.features(model, inference, None if features is True else features, normalized))
-        if sample:
-            served.append(signatures.sample(model, inference, output))
+        if isinstance(model, RBM):
+            _check_not_given(output=output, preprocess=preprocess, features=features or None)
+            served = machines.signatures(model, probe, sample)
+        else:
+            served = _of_network(model, output, probe, preprocess, features, normalized, sample)
         tried = {signature.name: (signature.example, _finite(signature)) for signature in served}
         with versions.new(folder, version) as (unfinished, number):
             _write(model, served, preprocess, unfinished)
             graph.check(unfinished)
             cards.write_probe(unfinished, tried)
-            server_files.write(unfinished, folder.name, tried, inference.specs[0].shape[0])
+            server_files.write(unfinished, folder.name, tried, served[0].specs[0].shape[0])
             # Last, for it holds the checksums of the others.
             cards.write(unfinished, {**(card or {}), "name": folder.name, "version": number})
     return folder / str(number)
+
+
+def _of_network(
+    model: keras.Model,
+    output: str | None,
+    probe: Arrays | None,
+    preprocess: Callable | None,
+    features: bool | str,
+    normalized: bool,
+    sample: bool,
+) -> list[Signature]:
+    inference = signatures.default(model, output, probe)
+    served = [inference]
+    if preprocess is not None:
+        served += signatures.preprocess(_of_images(inference), preprocess)
+    if features:
+        served.append(signatures.features(model, inference, None if features is True else features, normalized))
+    if sample:
+        served.append(signatures.sample(model, inference, output))
+    return served
+
+
+def _check_not_given(**arguments: Any) -> None:
+    if given := [f"{name}={value!r}" for name, value in arguments.items() if value is not None]:
+        raise ValueError(
+            "Expected of a restricted Boltzmann machine no argument but `probe`, `sample`, `version` and `card`: its "
+            f"signatures are its methods. Received: {', '.join(given)}"
+        )
 
 
 def _check_given(probe: Any, preprocess: Any) -> None:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_rectifiers import NReLU, RReLU
+from keras_rectifiers.rbm import RBM
 from keras_rectifiers.serving.reasons import reason
 
 # They take `training` for the sake of quantization only.
@@ -23,6 +24,8 @@ def accepted(model: Any, probe: Mapping | None) -> keras.Model:
             f"exported from a process with KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()}"
         )
     if isinstance(model, keras.Model) and getattr(model, "inputs", None):
+        return model
+    if isinstance(model, RBM) and model.built:
         return model
     if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential) or not model.built:
         built = "not built" if isinstance(model, keras.Model) else "no model"
