@@ -74,7 +74,7 @@ def log_partition_function(machine: "RBM", most_states: int = MOST_STATES) -> fl
 
 
 def _counted(number: float) -> str:
-    if math.isinf(number):
+    if number == math.inf:
         return "infinitely many"
     return str(number) if number < 1e9 else f"about 10**{math.log10(number):.0f}"
 

@@ -71,14 +71,10 @@ def _conditional(
     """
     states = ops.cast(pair.visible.states(), v.dtype)
     number, size = states.shape
-    own, bias, kernel = (
-        ops.take(ops.reshape(part, (*lead, -1, size, *rest)), group, axis=len(lead))
-        for part, lead, rest in (
-            (v, (v.shape[0],), ()),
-            (parameters.visible_bias, (), ()),
-            (parameters.kernel, (), (x.shape[1],)),
-        )
-    )
+    groups = v.shape[1] // size
+    own = ops.take(ops.reshape(v, (-1, groups, size)), group, axis=1)
+    bias = ops.take(ops.reshape(parameters.visible_bias, (groups, size)), group, axis=0)
+    kernel = ops.take(ops.reshape(parameters.kernel, (groups, size, -1)), group, axis=0)
     which = ops.argmin(ops.sum(ops.square(states - own[:, None]), axis=-1), axis=-1)
     others = ops.take(states, (which[:, None] + ops.arange(1, number, dtype=which.dtype)) % number, axis=0)
     change = others - own[:, None]

@@ -55,8 +55,10 @@ def log_mass(unit: Any, x: Array) -> Array:
         n = np.arange(120.0)
         base = -(n**2) / 2 - np.cumsum([0.0, *np.log1p(-np.exp(-n[1:]))])
         return special.logsumexp(base + n * x[..., None], axis=-1).sum(axis=-1)
-    states, base = joint_states(unit, x.shape[-1])
-    return special.logsumexp(x @ states.T + base, axis=-1)
+    size = unit.size if isinstance(unit, Softmax) else 1
+    states, base = joint_states(unit, size)
+    x = x.reshape(*x.shape[:-1], -1, size)
+    return special.logsumexp(x @ states.T + base, axis=-1).sum(axis=-1)
 
 
 def log_unnormalized(machine: RBM, v: Array) -> Array:
