@@ -42,7 +42,9 @@ def norm_ratio(kernel: Tensor, visible: Unit, hidden: Unit, starts: int = 16, st
 
 
 def _largest_norm(w: Tensor, visible: bool, hidden: bool, starts: int, steps: int) -> Tensor:
-    sent = ops.transpose(w)[:, :0]
+    # Squares of the weights of a machine that has run away would not be finite.
+    scale = ops.max(ops.abs(w)) + 1e-30
+    w, sent = w / scale, ops.transpose(w)[:, :0]
     u = noise.normal((w.shape[0], starts), keys.make_key(0), w.dtype)
     for _ in range(steps):
         u = ops.relu(u) if visible else u
@@ -51,7 +53,7 @@ def _largest_norm(w: Tensor, visible: bool, hidden: bool, starts: int, steps: in
         sent = ops.matmul(ops.transpose(w), u)
         sent = ops.relu(sent) if hidden else sent
         u = ops.matmul(w, sent)
-    return ops.max(ops.norm(sent, axis=0))
+    return scale * ops.max(ops.norm(sent, axis=0))
 
 
 @keras.saving.register_keras_serializable(package="keras_rectifiers.rbm")

@@ -211,11 +211,15 @@ class RBM(keras.Model):
         x_model = parameters.hidden_input(v_model)
         h_model = self._statistic(x_model, keys.child(key, _OF_MODEL))
         energy = self._centered_energy if self.centered else self._energy
-        self.add_loss(ops.mean(energy(inputs, h, x)) - ops.mean(energy(v_model, h_model, x_model)))
-        if self.sparsity:
-            self.add_loss(self.sparsity(self.hidden.mean(x)))
+        loss = ops.mean(energy(inputs, h, x)) - ops.mean(energy(v_model, h_model, x_model))
         if self.centered and training:
             self._move_offsets(h)
+        if replicas.count() > 1:
+            # They have one list of losses, and those that wait for each other above have added to it out of turn.
+            self._clear_losses()
+        self.add_loss(loss)
+        if self.sparsity:
+            self.add_loss(self.sparsity(self.hidden.mean(x)))
         outputs = {"hidden": self.hidden.mean(x), "reconstruction": reconstruction}
         outputs["activity"] = ops.mean(ops.cast(x > 0, x.dtype), axis=-1)
         if self.pair.has_free_energy:

@@ -39,7 +39,7 @@ def test_the_ratio_is_the_largest_of_all_directions(visible, hidden, dimensions,
     kernel = rng.normal(size=(dimensions, 6)).astype("float32")
     u = directions(dimensions)
     if visible == TruncatedGaussian():
-        u = u[(u >= 0).all(1)]
+        u = u[(u > -1e-9).all(1)]
     sent = u @ kernel
     sent = np.maximum(sent, 0) if hidden == NReLU() else sent
     np.testing.assert_allclose(norm_ratio(kernel, visible, hidden), np.linalg.norm(sent, axis=1).max(), rtol=2e-4)
@@ -52,6 +52,13 @@ def test_of_rectified_layers_only_what_both_pass_on_counts(hidden):
     np.testing.assert_allclose(norm_ratio(kernel, TruncatedGaussian(), hidden), 0.7, rtol=1e-5)
     np.testing.assert_allclose(norm_ratio(kernel, hidden, TruncatedGaussian()), 0.7, rtol=1e-5)
     assert norm_ratio(-np.abs(kernel), hidden, hidden) == 0
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12, 1e30])
+def test_the_ratio_of_the_smallest_and_largest_weights_is_in_proportion(scale, rng):
+    kernel = rng.normal(size=(5, 4)).astype("float32")
+    expected = scale * norm_ratio(kernel, Gaussian(), NReLU())
+    np.testing.assert_allclose(norm_ratio(np.float32(scale) * kernel, Gaussian(), NReLU()), expected, rtol=1e-4)
 
 
 def test_of_two_gaussian_layers_the_ratio_is_the_spectral_norm(rng):
