@@ -85,7 +85,12 @@ def test_every_public_symbol_is_in_the_reference():
     assert found == named - {"keras_rectifiers.activations"}
 
 
-@pytest.mark.parametrize("symbol", [getattr(rbm, name) for name in rbm.__all__], ids=lambda symbol: symbol.__name__)
+# What a function returns: its fields are explained, and nobody makes one.
+RETURNED = rbm.Bracket, rbm.LogLikelihood, rbm.PartitionEstimate
+EXPLAINED = [symbol for symbol in (getattr(rbm, name) for name in rbm.__all__) if symbol not in RETURNED]
+
+
+@pytest.mark.parametrize("symbol", EXPLAINED, ids=lambda symbol: symbol.__name__)
 def test_every_symbol_of_the_machines_has_an_example_and_explains_its_arguments(symbol):
     assert ">>>" in symbol.__doc__
     arguments = parameters(symbol if inspect.isfunction(symbol) else symbol.__init__)

@@ -145,6 +145,16 @@ def bracket(
 ) -> Bracket:
     """Return the estimates of log Z by `annealed_importance_sampling` and its reverse, whose arguments these are.
 
+    Args:
+        machine: a machine whose units have log-partitions.
+        data: cases whose base rates give the biases of the machine without weights.
+        base_biases: those biases themselves; either these or `data`.
+        start: states of the machine, from which the reverse goes down.
+        betas: inverse temperatures.
+        chains: how many go up.
+        seed: an integer in [0, 2**31).
+        verbose: 0 for no progress bar.
+
     Example:
 
     >>> import numpy as np

@@ -80,7 +80,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
+        return tf.function(function, jit_compile=True, autograph=False)
     if keras.backend.backend() == "jax":
         import jax
 

@@ -48,7 +48,7 @@ def log_partition_function(machine: "RBM", most_states: int = MOST_STATES) -> fl
     >>> from keras_rectifiers.rbm import RBM, log_partition_function
     >>> machine = RBM(units=2, kernel_scale=1e-6, seed=7)
     >>> machine.build((None, 3))
-    >>> round(log_partition_function(machine) / np.log(2), 3)
+    >>> round(log_partition_function(machine) / float(np.log(2)), 3)
     5.0
 
     Reference: Salakhutdinov and Murray 2008, section 2.
@@ -98,7 +98,7 @@ def log_likelihood(machine: "RBM", v: Any, log_z: float) -> LogLikelihood:
     >>> machine = RBM(units=2, kernel_scale=1e-6, seed=7)
     >>> machine.build((None, 3))
     >>> found = log_likelihood(machine, np.eye(3), log_partition_function(machine))
-    >>> round(found.mean / np.log(2), 3)
+    >>> round(found.mean / float(np.log(2)), 3)
     -3.0
     """
     log_z = checks.number("log_z", log_z)

@@ -197,7 +197,10 @@ class RBM(keras.Model):
 
     def fit(self, x: Any = None, *args: Any, callbacks: Any = None, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; data out of range are refused, and a run that diverges is stopped."""
-        watching.check(x, self.visible)
+        width = watching.check(x, self.visible)
+        # Keras would build it in the midst of the compiled step, where weights cannot be drawn.
+        if not self.built:
+            self.build((None, width))
         return super().fit(x, *args, callbacks=watching.watched(callbacks), **kwargs)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:

@@ -66,8 +66,8 @@ def stacked(
     >>> machine = RBM(units=8, hidden=NReLU(), seed=7)
     >>> machine.initialize(np.eye(4, dtype="float32"))
     >>> network = stacked([keras.layers.Rescaling(1 / 255), machine], classes=3, seed=7)
-    >>> [layer.name for layer in network.layers], network.output_shape
-    (['rescaling', 'hidden_1', 'logits'], (None, 3))
+    >>> [layer.name for layer in network.layers[1:]], network.output_shape
+    (['hidden_1', 'logits'], (None, 3))
 
     Reference: Nair and Hinton 2010, section 4 for the rectifier.
     """

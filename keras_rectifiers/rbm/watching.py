@@ -16,19 +16,20 @@ FAR_MEAN, FAR_DEVIATION = 0.5, 2.0
 CASES = 1000
 
 
-def check(data: Any, unit: Unit) -> None:
+def check(data: Any, unit: Unit) -> int | None:
     """Refuse data of which the first cases lie outside the visible units' range; warn if Gaussian ones' are far off.
 
-    Data that can be read once only are not looked at.
+    Return the width of the cases, or None for data that can be read once only: they are not looked at.
     """
     cases = _first_cases(data)
     if cases is None:
-        return
+        return None
     if cases.ndim != 2:
         raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {cases.shape}")
     check_range(cases, unit)
     if isinstance(unit, Gaussian):
         _warn_unless_standardized(cases)
+    return cases.shape[1]
 
 
 def check_range(cases: np.ndarray, unit: Unit) -> None:

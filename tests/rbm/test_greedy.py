@@ -20,7 +20,7 @@ class Recorded(RBM):
 
 
 def machine(units: int, seed: int, **arguments) -> Recorded:
-    made = Recorded(units, seed=seed, kernel_scale=0.5, **arguments)
+    made = Recorded(units, seed=seed, **{"kernel_scale": 0.5, **arguments})
     # Eagerly, for a compilation takes longer than these trainings.
     made.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     return made
@@ -89,7 +89,8 @@ def test_features_of_the_network_are_those_that_the_stack_computes():
 
 def test_gaussian_visible_units_take_features_that_a_layer_between_standardizes():
     v = np.random.default_rng(6).normal(1.0, 1.5, (40, 6)).astype("float32")
-    first, second = machine(4, 1, visible=Gaussian(), hidden=NReLU()), two(Gaussian)[1]
+    # So small that both machines have a law.
+    first, second = (machine(units, units, visible=Gaussian(), hidden=NReLU(), kernel_scale=0.1) for units in (4, 3))
     standardized = layers.Normalization(axis=None)
     # A warning of data that are not standardized would be an error here.
     greedily([layers.Normalization(), first, standardized, second], v)

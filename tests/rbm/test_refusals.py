@@ -207,5 +207,5 @@ def test_a_run_that_diverges_is_stopped_with_the_cause_and_the_remedies(rng):
 def test_the_gap_of_free_energies_is_refused_where_there_are_none():
     machine = RBM(2, Gaussian(), NReLU(), seed=1)
     machine.compile("sgd", run_eagerly=True)
-    with pytest.raises(ValueError, match="neither free energy nor likelihood; SteppedSigmoid"):
+    with pytest.raises(ValueError, match="neither energy, free energy nor likelihood; SteppedSigmoid"):
         machine.fit(np.tile(np.float32([-1, 1]), (6, 2)), callbacks=[FreeEnergyGap(ZEROS, ZEROS)], verbose=0)

@@ -281,7 +281,8 @@ def test_a_wrong_argument_is_refused(make, name, wrong):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_method_keeps_the_dtype_of_its_input(unit, dtype):
     x = ops.convert_to_tensor(np.ones((2, 6)), dtype=dtype)
-    made = [unit.mean(x), unit.sample(x, keys.make_key(1)), unit.log_base(x), unit.input_of_mean(0.5 * x)]
+    made = [unit.mean(x), unit.sample(x, keys.make_key(1)), unit.input_of_mean(0.5 * x)]
+    made += [unit.log_base(x)] if unit.has_log_partition else []
     if unit.has_log_partition:
         made.append(unit.log_partition(x))
     assert {keras.backend.standardize_dtype(t.dtype) for t in made} == {keras.backend.standardize_dtype(x.dtype)}
