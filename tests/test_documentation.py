@@ -39,7 +39,7 @@ def test_every_docstring_example_runs(module):
 def documented(symbol: Any) -> set[str]:
     """Return the names in the docstring's list of arguments."""
     arguments = re.search(r"^    Args:\n(.*?)\n\n", symbol.__doc__, re.MULTILINE | re.DOTALL)[1]
-    return set(", ".join(re.findall(r"^        (\w+(?:, \w+)*): ", arguments, re.MULTILINE)).split(", "))
+    return set(", ".join(re.findall(r"^        \**(\w+(?:, \w+)*): ", arguments, re.MULTILINE)).split(", "))
 
 
 def parameters(function: Callable) -> set[str]:

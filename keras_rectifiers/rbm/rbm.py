@@ -199,7 +199,7 @@ class RBM(keras.Model):
         """Train as `keras.Model.fit` does; data out of range are refused, and a run that diverges is stopped."""
         width = watching.check(x, self.visible)
         # Keras would build it in the midst of the compiled step, where weights cannot be drawn.
-        if not self.built:
+        if width and not self.built:
             self.build((None, width))
         return super().fit(x, *args, callbacks=watching.watched(callbacks), **kwargs)
 
@@ -276,7 +276,7 @@ class RBM(keras.Model):
         return keys.make_key(ops.convert_to_tensor(self.seed_generator.state)[0], number)
 
     def compute_metrics(self, x: Tensor, y: Any, y_pred: dict, sample_weight: Any = None) -> dict[str, Any]:
-        error = ops.mean(ops.square(self._converted(x) - y_pred["reconstruction"]), axis=-1)
+        error = ops.mean(ops.square(ops.cast(x, self.compute_dtype) - y_pred["reconstruction"]), axis=-1)
         self.reconstruction_error.update_state(error, sample_weight)
         self.activity.update_state(y_pred["activity"], sample_weight)
         if self.free_energy_of_batches:
