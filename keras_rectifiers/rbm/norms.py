@@ -38,7 +38,8 @@ def norm_ratio(kernel: Tensor, visible: Unit, hidden: Unit, starts: int = 16, st
     if "nowhere" in (visible.square, hidden.square):
         return 0.0
     rectified = visible.square == "above", hidden.square == "above"
-    return float(_largest_norm(ops.convert_to_tensor(kernel), *rectified, starts, steps))
+    # PyTorch warns of a number that is taken from a tensor with a gradient.
+    return float(_largest_norm(ops.stop_gradient(ops.convert_to_tensor(kernel)), *rectified, starts, steps))
 
 
 def _largest_norm(w: Tensor, visible: bool, hidden: bool, starts: int, steps: int) -> Tensor:

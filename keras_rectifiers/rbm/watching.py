@@ -137,5 +137,8 @@ class FreeEnergyGap(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is not None:
-            held_out, trained = (float(ops.mean(self.model.free_energy(v))) for v in (self.held_out, self.trained))
+            held_out, trained = (self._mean(v) for v in (self.held_out, self.trained))
             logs["free_energy_gap"] = held_out - trained
+
+    def _mean(self, v: Any) -> float:
+        return float(ops.stop_gradient(ops.mean(self.model.free_energy(v))))
