@@ -31,9 +31,9 @@ class SteppedSigmoid(Unit):
 
     Example:
 
-    >>> import numpy as np
+    >>> from keras import ops
     >>> from keras_rectifiers.rbm import SteppedSigmoid
-    >>> [round(float(mean), 3) for mean in SteppedSigmoid().mean(np.array([-1, 0, 4], "float32"))]
+    >>> [round(float(mean), 3) for mean in SteppedSigmoid().mean(ops.convert_to_tensor([-1.0, 0.0, 4.0]))]
     [0.305, 0.683, 4.017]
 
     Reference: Nair and Hinton 2010, equation 7.
@@ -82,9 +82,9 @@ class TruncatedGaussian(Unit):
 
     Example:
 
-    >>> import numpy as np
+    >>> from keras import ops
     >>> from keras_rectifiers.rbm import TruncatedGaussian
-    >>> [round(float(mean), 3) for mean in TruncatedGaussian().mean(np.array([-1, 0, 4], "float32"))]
+    >>> [round(float(mean), 3) for mean in TruncatedGaussian().mean(ops.convert_to_tensor([-1.0, 0.0, 4.0]))]
     [0.525, 0.798, 4.0]
     """
 
@@ -116,9 +116,9 @@ class NReLU(Unit):
 
     Example:
 
-    >>> import numpy as np
+    >>> from keras import ops
     >>> from keras_rectifiers.rbm import NReLU
-    >>> [round(float(mean), 3) for mean in NReLU().mean(np.array([-1, 0, 4], "float32"))]
+    >>> [round(float(mean), 3) for mean in NReLU().mean(ops.convert_to_tensor([-1.0, 0.0, 4.0]))]
     [0.005, 0.282, 4.0]
 
     Reference: Nair and Hinton 2010, section 2.
