@@ -32,3 +32,11 @@ def _seeds() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20101124)
+
+
+@pytest.fixture(scope="session")
+def strategy() -> object:
+    """Return two replicas, one pair a process: TensorFlow numbers every strategy's exchanges from the same start."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -10,13 +10,6 @@ from test_export import every_unit
 pytestmark = pytest.mark.tensorflow_only
 
 
-@pytest.fixture
-def strategy() -> object:
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 @pytest.mark.parametrize("layer", [kr.RReLU, kr.NReLU])
 def test_replicas_draw_different_noise_and_repeat_it(layer, strategy):
     import tensorflow as tf

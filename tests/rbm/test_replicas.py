@@ -9,13 +9,6 @@ from keras_rectifiers.rbm import RBM, Gaussian
 pytestmark = pytest.mark.tensorflow_only
 
 
-@pytest.fixture(scope="module")
-def strategy() -> object:
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def trained(scope: object, data: np.ndarray, visible: object, hidden: object, **arguments: object) -> list[np.ndarray]:
     with scope:
         machine = RBM(3, visible, hidden, kernel_scale=0.1, seed=4, **arguments)
