@@ -20,7 +20,7 @@ test: .venv/ready ## run the tests on TensorFlow, then on JAX
 	@echo "== tests on TensorFlow"
 	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
 	@echo "== tests on JAX"
-	@KERAS_BACKEND=jax JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not tensorflow_only"
+	@KERAS_BACKEND=jax JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not tensorflow_only and not one_backend"
 
 # PyTorch comes as a CPU build or as a CUDA build with the same number, so no hash can stand for it in the lock; what the
 # CPU build needs is there.
@@ -28,7 +28,7 @@ test-torch: .venv/ready ## run the tests on PyTorch, and the comparisons of all 
 	@echo "== installing $(TORCH)"
 	@$(BIN)/pip install --quiet "$(TORCH)"
 	@echo "== tests on PyTorch"
-	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only"
+	@KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not tensorflow_only and not one_backend"
 	@echo "== PyTorch as an oracle for TensorFlow, and equal noise on all three backends"
 	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/test_torch_agrees.py tests/test_same_noise.py tests/book/test_cost.py
 

@@ -22,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("tensorflow_only"):
             item.add_marker(pytest.mark.skip(reason="asks about something that only TensorFlow has"))
+        if item.get_closest_marker("one_backend"):
+            item.add_marker(pytest.mark.skip(reason="asks about a law, of draws that are the same on every backend"))
 
 
 @pytest.fixture(autouse=True)

@@ -19,11 +19,13 @@ class Parameters(NamedTuple):
     visible_bias: Tensor
     hidden_bias: Tensor
 
+    # Not by ops.matmul, which on PyTorch computes float64 in float32.
+
     def hidden_input(self, v: Tensor) -> Tensor:
-        return ops.matmul(v, self.kernel) + self.hidden_bias
+        return ops.cast(v, self.kernel.dtype) @ self.kernel + self.hidden_bias
 
     def visible_input(self, h: Tensor) -> Tensor:
-        return ops.matmul(h, ops.transpose(self.kernel)) + self.visible_bias
+        return ops.cast(h, self.kernel.dtype) @ ops.transpose(self.kernel) + self.visible_bias
 
     def held(self) -> "Parameters":
         """Return them cut off from any gradient."""

@@ -78,7 +78,7 @@ def _conditional(
     which = ops.argmin(ops.sum(ops.square(states - own[:, None]), axis=-1), axis=-1)
     others = ops.take(states, (which[:, None] + ops.arange(1, number, dtype=which.dtype)) % number, axis=0)
     change = others - own[:, None]
-    of_hidden = pair.hidden.log_partition(x[:, None] + ops.matmul(change, kernel)) - before[:, None]
+    of_hidden = pair.hidden.log_partition(x[:, None] + change @ kernel) - before[:, None]
     of_base = ops.sum(pair.visible.log_base(others), -1) - ops.sum(pair.visible.log_base(own), -1)[:, None]
-    gains = ops.sum(of_hidden, axis=-1) + ops.matmul(change, bias) + of_base
+    gains = ops.sum(of_hidden, axis=-1) + ops.sum(change * bias, axis=-1) + of_base
     return -ops.logsumexp(ops.concatenate([ops.zeros_like(gains[:, :1]), gains], axis=-1), axis=-1)

@@ -64,7 +64,7 @@ class SteppedSigmoid(Unit):
 
     def _about(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return how many units are surely 1, and the inputs of those about their step, along a new last axis."""
-        surely = ops.maximum(ops.floor(x) - _REACH, 0.0)
+        surely = ops.relu(ops.floor(x) - _REACH)
         steps = ops.cast(np.arange(2 * _REACH + 1) + 0.5, x.dtype)
         return surely, (x - surely)[..., None] - steps
 

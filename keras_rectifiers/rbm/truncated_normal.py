@@ -48,18 +48,19 @@ def mean(x: Tensor) -> Tensor:
 def sample(x: Tensor, key: Tensor) -> Tensor:
     """Draw from the law by inverting its tail, P(h > s) = Phi(x - s) / Phi(x)."""
     # From half a step up, so that its logarithm is finite; shifted by half a step the largest would round up to 1.
-    u = ops.maximum(noise.uniform(tuple(ops.shape(x)), key, x.dtype), 2.0**-25)
+    u = noise.uniform(tuple(ops.shape(x)), key, x.dtype)
+    u = ops.where(u > 0, u, 2.0**-25)
     below, other = log_mass(x), log_mass(-x)
     # Phi(y) = u Phi(x) and Phi(-y) = (1 - u) + u Phi(-x): of the two tails the smaller one is inverted.
     lower = ops.log(u) + below
     upper = ops.log((1.0 - u) + u * ops.exp(other))
-    y = _quantile(ops.minimum(lower, upper))
-    s = ops.maximum(x - ops.where(lower < upper, y, -y), 0.0)
+    y = _quantile(ops.where(lower < upper, lower, upper))
+    s = ops.relu(x - ops.where(lower < upper, y, -y))
     # Below 0, so that the lower tail is the smaller one, the difference loses digits, which one step in s itself finds.
-    near = ops.minimum(x, 0.0)
+    near = -ops.relu(-x)
     scaled = _log_scaled_tail(near - s)
     too_far = scaled - _log_scaled_tail(near) + s * (near - 0.5 * s) - ops.log(u)
-    refined = ops.maximum(s + too_far * ops.exp(scaled) * math.sqrt(2 * math.pi), 0.0)
+    refined = ops.relu(s + too_far * ops.exp(scaled) * math.sqrt(2 * math.pi))
     return ops.where(x < 0, refined, s)
 
 
@@ -80,7 +81,7 @@ def _quantile(log_probability: Tensor) -> Tensor:
         # phi(y) / Phi(y), the slope of log Phi.
         slope = ops.exp(-scaled) / math.sqrt(2 * math.pi)
         y = y + (log_probability - (scaled - 0.5 * y * y)) / slope
-    return ops.minimum(y, 0.0)
+    return -ops.relu(-y)
 
 
 def _mirrored(x: Tensor) -> Tensor:

@@ -95,6 +95,7 @@ def test_log_z_lies_within_four_standard_errors(known, reverse, seed):
     assert found.reverse is reverse
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 def test_the_standard_error_is_the_deviation_of_estimates(binary, reverse):
     machine, log_z, draw = binary

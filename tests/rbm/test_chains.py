@@ -52,6 +52,7 @@ def advanced(pair: gibbs.Pair, parameters: gibbs.Parameters, v: np.ndarray, swee
     return found
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("hidden", EVERY)
 @pytest.mark.parametrize("visible", FINITE)
 def test_chains_that_start_in_the_machines_law_stay_in_it(visible, hidden, rng):
@@ -62,6 +63,7 @@ def test_chains_that_start_in_the_machines_law_stay_in_it(visible, hidden, rng):
         assert distance(found, states, p) < floor(p)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("hidden", EVERY)
 def test_the_wrong_sign_of_the_weights_on_one_way_is_caught(hidden, rng):
     tiny = enumerable("binary", hidden)
@@ -88,6 +90,7 @@ class WithoutNoise(Unit):
         return self.of.mean(x)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("hidden", EVERY)
 def test_a_mean_field_hidden_layer_is_caught(hidden, rng):
     tiny = enumerable("binary", hidden)
@@ -114,6 +117,7 @@ def z_scores(samples: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return (samples.mean(0) - expected) / (samples.std(0) / np.sqrt(len(samples)))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("hidden", ["binary", "softmax"])
 @pytest.mark.parametrize("visible", INFINITE)
 def test_chains_of_visible_units_of_infinitely_many_states_keep_the_machines_law(visible, hidden, rng):

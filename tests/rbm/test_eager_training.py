@@ -31,10 +31,10 @@ def test_what_watches_a_training_takes_no_number_from_a_tensor_with_a_gradient()
     # It would do so once in a process.
     torch.set_warn_always(True)
     try:
-        for hidden in (NReLU(), TruncatedGaussian()):
-            machine = RBM(2, visible=NReLU(), hidden=hidden, seed=1)
+        for unit in (NReLU(), TruncatedGaussian()):
+            machine = RBM(2, visible=unit, hidden=unit, seed=1)
             machine.compile("sgd")
-            gap = [FreeEnergyGap(v, v)] if hidden.has_log_partition else []
+            gap = [FreeEnergyGap(v, v)] if unit.has_log_partition else []
             machine.fit(v, callbacks=gap, verbose=0)
     finally:
         torch.set_warn_always(False)

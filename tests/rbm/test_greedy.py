@@ -30,7 +30,7 @@ def two(visible=NReLU, hidden=NReLU) -> list[Recorded]:
     return [machine(4, 1, hidden=hidden()), machine(3, 2, visible=visible(), hidden=NReLU())]
 
 
-def bits(cases: int = 24) -> np.ndarray:
+def bits(cases: int = 16) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 2, (cases, 6)).astype("float32")
 
 
@@ -121,7 +121,7 @@ def test_a_pipeline_stays_one_and_gives_the_same_machines():
     v = bits()
     machines, others = ([layers.Rescaling(1.0), *two()] for _ in range(2))
     greedily(machines, v, shuffle=False)
-    labelled = tf.data.Dataset.from_tensor_slices((v, np.arange(24))).batch(8)
+    labelled = tf.data.Dataset.from_tensor_slices((v, np.arange(16))).batch(8)
     pretrained(others, labelled, validation_data=labelled, shuffle=False, verbose=0)
     assert isinstance(others[2].given, tf.data.Dataset) and isinstance(others[2].held_out, tf.data.Dataset)
     for one, other in zip(machines[1:], others[1:], strict=True):
@@ -148,7 +148,7 @@ REFUSED = {
     "no such features": (lambda: unfit(*two(), features="sample"), 'one of "mean", "network"'),
     "no array": (lambda: pretrained(two(), [bits()]), "Argument `data` must be an array, or on TensorFlow"),
     "labels beside held-out data": (
-        lambda: unfit(*two(), validation_data=(bits(), np.arange(24))),
+        lambda: unfit(*two(), validation_data=(bits(), np.arange(16))),
         "Argument `validation_data` must be an array",
     ),
     "other held-out data": (

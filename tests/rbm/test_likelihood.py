@@ -21,9 +21,12 @@ from keras_rectifiers.rbm import (
     pseudo_log_likelihood,
 )
 
-# SteppedSigmoid leaves out units that are 0 or 1 but for 1e-7.
-CLOSE = {"rtol": 0, "atol": max(3e-6, 1e3 * EPSILON)}
 EXACT = {"rtol": 100 * EPSILON, "atol": 0}
+
+
+def close(unit):
+    # SteppedSigmoid leaves out units that are 0 or 1 but for 1e-7.
+    return {"rtol": 100 * EPSILON, "atol": 3e-6 if unit == SteppedSigmoid() else 0}
 
 
 @pytest.mark.parametrize("hidden", FINITE, ids=str)
@@ -41,12 +44,12 @@ def test_log_z_of_two_finite_layers_is_the_sum_over_both(visible, hidden, widths
 @pytest.mark.parametrize("finite", FINITE, ids=str)
 def test_log_z_of_one_finite_layer_is_the_sum_over_it(finite, infinite):
     machine = machine_of(finite, infinite, (3, 5))
-    np.testing.assert_allclose(log_partition_function(machine), visible_law(machine)[2], **CLOSE)
+    np.testing.assert_allclose(log_partition_function(machine), visible_law(machine)[2], **close(infinite))
     machine = machine_of(infinite, finite, (5, 3))
     w, b, c = parameters(machine)
     h, base = joint_states(finite, 3)
     expected = special.logsumexp(base + h @ c + log_mass(infinite, b + h @ w.T))
-    np.testing.assert_allclose(log_partition_function(machine), expected, **CLOSE)
+    np.testing.assert_allclose(log_partition_function(machine), expected, **close(infinite))
 
 
 @pytest.mark.parametrize("hidden_bias", ["tied", "none"])
@@ -60,7 +63,8 @@ def test_log_z_is_summed_in_blocks_and_beyond_the_range_of_exponentials():
     machine = machine_of(Binary(), Binary(), (11, 300), scale=6.0)
     expected = visible_law(machine)[2]
     assert expected > 800  # e^800 is no float64
-    np.testing.assert_allclose(log_partition_function(machine), expected, **EXACT)
+    # PyTorch's softplus leaves out the last 2e-9 from 20 on.
+    np.testing.assert_allclose(log_partition_function(machine), expected, rtol=max(1e-10, 100 * EPSILON))
 
 
 def test_a_gaussian_layer_over_a_binary_one_has_the_density_of_a_mixture():
@@ -79,7 +83,7 @@ def test_probabilities_of_all_states_are_those_enumerated():
     machine = machine_of(Softmax(3), SteppedSigmoid(), (6, 4))
     v, log_p, _ = visible_law(machine)
     found = log_likelihood(machine, v, log_partition_function(machine))
-    np.testing.assert_allclose(found.cases, log_p, **CLOSE)
+    np.testing.assert_allclose(found.cases, log_p, **close(machine.hidden))
     assert found.cases.dtype == "float64"
 
 
