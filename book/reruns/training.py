@@ -55,7 +55,9 @@ def fit(
         its batches. The same as `SPLIT_...` for the split of `validates_on`, and its `SPLIT_accuracies`. For each
         split of `errors_on` its `SPLIT_error` after training, in percent.
     """
-    model.compile(optimizer, loss, metrics=list(metrics), steps_per_execution=steps_a_call)
+    # Variables that are made while Keras traces a step, which takes seconds, make it trace the step a second time.
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer, loss, metrics=list(map(_made, metrics)), steps_per_execution=steps_a_call)
     validation = getattr(splits, validates_on) if validates_on else None
     history = model.fit(
         splits.train,
@@ -72,6 +74,15 @@ def fit(
     for split in errors_on:
         found[f"{split}_error"] = error(model, getattr(splits, split))
     return found
+
+
+def _made(metric: Any) -> keras.Metric:
+    """Return a metric with its variables, as Keras makes it of the name of the accuracy or of a function."""
+    if metric == "accuracy":
+        return keras.metrics.SparseCategoricalAccuracy(name=metric)
+    if isinstance(metric, keras.Metric):
+        return metric
+    return keras.metrics.MeanMetricWrapper(metric, name=metric.__name__)
 
 
 def _is_watched() -> bool:

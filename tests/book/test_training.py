@@ -4,6 +4,7 @@ import io
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from reruns import training
@@ -44,6 +45,21 @@ def test_curves_and_errors_have_the_names_of_their_splits():
     assert {len(found[name]) for name in curves} == {3}
     wrong = np.argmax(network.predict(X[24:], verbose=0), axis=1) != Y[24:]
     np.testing.assert_allclose(found["test_error"], 100 * wrong.mean(), rtol=1e-5)
+
+
+def squared_distance(y, y_pred):
+    return keras.ops.mean(keras.ops.square(y_pred), axis=-1)
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD(0.1, momentum=0.9), keras.optimizers.Adam()])
+def test_a_step_is_traced_once(optimizer):
+    network, traced = model(), []
+    step = network.train_step
+    network.train_step = lambda data: traced.append(data) or step(data)
+    measured = ["accuracy", training.cross_entropy(), squared_distance]
+    found = training.fit(network, splits(), optimizer, 2, metrics=measured)
+    assert len(traced) == 1
+    assert set(found) == {"train_loss", "train_accuracies", "train_cross_entropy", "train_squared_distance"}
 
 
 def test_the_cross_entropy_is_without_the_penalties_that_the_loss_holds():
