@@ -227,7 +227,7 @@ def few_images(monkeypatch, rng):
 
 @pytest.mark.parametrize("unit", ["ReLU", "CReLU, half"])
 def test_a_trial_measures_the_network_that_it_trained(unit, few_images, monkeypatch):
-    config = dataclasses.replace(crelu.Config(), train=40, batch=20, epochs=1)
+    config = dataclasses.replace(crelu.Config(), widths=(4, 4, 6, 6, 6, 6), train=40, batch=20, epochs=1)
     network, trained = crelu.network, []
     monkeypatch.setattr(crelu, "network", lambda *of: trained.append(network(*of)) or trained[-1])
     keras.utils.set_random_seed(1)

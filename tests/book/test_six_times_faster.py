@@ -68,10 +68,10 @@ def test_a_training_ends_where_it_arrives(monkeypatch):
     assert len(history["loss"]) == 3
 
 
-@pytest.mark.parametrize("start", six.STARTS)
-def test_a_trial_measures_training_and_test_error(start):
+@pytest.mark.parametrize(("start", "network"), [*zip(six.STARTS, ("19pct", "perceptron"), strict=True)])
+def test_a_trial_measures_training_and_test_error(start, network):
     config = dataclasses.replace(six.Config(), epochs=2, train=200)
-    found = six.trial(config, 100, start, "19pct", "ReLU", 1e-3)
+    found = six.trial(config, 100, start, network, "ReLU", 1e-3)
     assert len(found["train_error"]) == 2 and 0 <= found["test_error"] <= 100
     assert all(0 <= error <= 100 for error in found["train_error"])
     assert f"with {start}'s start" in six.data(config)["preprocessing"]
