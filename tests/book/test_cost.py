@@ -133,8 +133,7 @@ TINY = """
 import dataclasses, json, sys
 sys.path.insert(0, sys.argv[1])
 import reruns
-from reruns.chapters.cost import peers
-from reruns.chapters.cost import parts, shown, unit_times
+from reruns.chapters.cost import machines, parts, peers, shown, unit_times
 from reruns.chapters.cost.timing import Config
 
 on_jax = sys.argv[2] == "jax"
@@ -144,6 +143,7 @@ for makers in (peers.OURS, peers.KERAS):
 tiny = Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
 tiny = dataclasses.replace(tiny, sizes=((2, 4, 4, 8),), lengths=2, trials=2)
 more = [parts.fresh, parts.maxout_dense, parts.every_size, parts.kept]
+machines.IMAGES, machines.WIDTHS = 4_000, (20, 3)
 if on_jax:
     for setting in ("forward", "bfloat16"):
         del unit_times.SETTINGS[setting]
@@ -151,7 +151,7 @@ else:
     from reruns.chapters.cost import sizes, stacks
 
     sizes.KEPT, stacks.UNITS = sizes.KEPT[:1], ("PReLU",)
-measured = [parts.units, parts.memory] + more * (not on_jax)
+measured = [parts.units, parts.memory, parts.boltzmann] + more * (not on_jax)
 found = {part.__name__: part(tiny) for part in measured}
 assert Config.from_json(tiny.as_json()) == tiny
 json.dumps(found)
@@ -165,11 +165,16 @@ if "every_size" in found:
     assert {row["setting"] for row in found["every_size"]} > {"step", "step under XLA"}
     assert all(row["over_nearest"] > 0 for row in found["every_size"])
     assert {row["by"] for row in found["kept"]} == {"ours", "keras"}
+by = [(row["by"], row["mode"]) for row in found["boltzmann"]]
+assert by[:2] == [("ours", "fit"), ("ours", "fit, 20 steps a call")] and by[-1] == ("scikit-learn", "fit"), by
+assert by[2:-1] == ([] if on_jax else [("by hand", "graph"), ("by hand", "xla")]), by
+assert found["boltzmann"][0]["ours_over_it"] == 1, found["boltzmann"]
+assert all(row["processor_seconds"] > 0 and row["ours_over_it"] > 0 for row in found["boltzmann"])
 print(len(found), "parts")
 """
 
 
-@pytest.mark.parametrize(("backend", "parts"), [("tensorflow", 6), ("jax", 2)])
+@pytest.mark.parametrize(("backend", "parts"), [("tensorflow", 7), ("jax", 3)])
 def test_every_part_runs_on_small_tensors(backend, parts):
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", TINY, str(BOOK), backend]
@@ -202,6 +207,10 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
         "networks": {
             "over_relu": [{"network": "convnet", "mode": "auto", "by": "ours", "unit": "NReLU", "over_relu": 1.2}]
         },
+        "boltzmann_jax": [
+            {"by": by, "mode": "fit", "processor_seconds": 9.0, "ours_over_it": ratio}
+            for by, ratio in (("ours", 1.0), ("scikit-learn", 0.4))
+        ],
     }
     found = [(line.what, line.measure, line.limit, line.value <= line.limit) for line in limits.lines(metrics)]
     peer = "time over floor, beside the best peer"
@@ -216,6 +225,7 @@ def test_a_limit_is_met_or_missed_as_it_was_measured():
         ("NReLU, eager inference, 8x128", "time over Keras's nearest", 1.1, True),
         ("MaxoutDense, xla", "time over its products", 1.1, True),
         ("convnet with NReLU", "step over ReLU's", 1.15, False),
+        ("contrastive divergence, jax, over scikit-learn, fit", "processor seconds of an epoch", 1.0, True),
     ]
     assert {line.measure for line in limits.lines(metrics) if line.linear} == {
         "tensors a unit",

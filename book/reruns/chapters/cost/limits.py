@@ -59,7 +59,12 @@ MEMORY = _claim(
     "a stack of units keeps at most one tensor a unit",
     f"at most {KEPT_TENSORS:g}, or what the best peer of the same mode keeps, and {RESOLUTION:g} more",
 )
-CLAIMS = (FLOOR, PRODUCTS, PEERS, NOISE, SIZES, MEMORY)
+MACHINES = _claim(
+    7,
+    "an epoch of contrastive divergence takes no more than scikit-learn's or a bare step with its gradient by hand",
+    "at most as many processor seconds, with Keras's default fit",
+)
+CLAIMS = (FLOOR, PRODUCTS, PEERS, NOISE, SIZES, MEMORY, MACHINES)
 
 
 class Line(NamedTuple):
@@ -89,6 +94,11 @@ def lines(metrics: dict) -> list[Line]:
     for row in metrics.get("networks", {}).get("over_relu", []):
         if (row["network"], row["mode"], row["by"]) == ("convnet", "auto", "ours") and row["unit"] in NOISY:
             found.append(Line(NOISE, f"convnet with {row['unit']}", "step over ReLU's", OVER_RELU, row["over_relu"]))
+    for backend in ("tensorflow", "jax"):
+        for row in metrics.get(f"boltzmann_{backend}", []):
+            if row["by"] != "ours":
+                what = f"contrastive divergence, {backend}, over {row['by']}, {row['mode']}"
+                found.append(Line(MACHINES, what, "processor seconds of an epoch", 1.0, row["ours_over_it"]))
     return found
 
 

@@ -69,6 +69,12 @@ def kept(config: Config) -> list[dict]:
     return sizes.kept_memory(config)
 
 
+def boltzmann(config: Config) -> list[dict]:
+    from reruns.chapters.cost import machines
+
+    return machines.epochs(machines.IMAGES, config.rounds)
+
+
 class Part(NamedTuple):
     """What measures, on which backend, and whether its process keeps the memory that it frees."""
 
@@ -88,6 +94,8 @@ PARTS = {
     "first_steps": Part(first_steps, "tensorflow"),
     "memory_tensorflow": Part(memory, "tensorflow", keeping=False),
     "memory_jax": Part(memory, "jax", keeping=False),
+    "boltzmann_tensorflow": Part(boltzmann, "tensorflow"),
+    "boltzmann_jax": Part(boltzmann, "jax"),
 }
 
 

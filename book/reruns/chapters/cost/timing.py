@@ -48,7 +48,7 @@ class Config:
     # What is measured, each in a process of its own.
     parts: tuple[str, ...] = levels(
         *("tensorflow", "jax", "fresh", "maxout_dense", "networks", "every_size", "kept_memory", "first_steps"),
-        *("memory_tensorflow", "memory_jax"),
+        *("memory_tensorflow", "memory_jax", "boltzmann_tensorflow", "boltzmann_jax"),
     )
 
     def as_json(self) -> str:
