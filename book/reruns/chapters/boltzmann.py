@@ -139,7 +139,7 @@ def trained(config: Config, machine: rbm.RBM, images: np.ndarray, seed: int, cal
     machine.initialize(images)
     machine.compile(keras.optimizers.SGD(falling, momentum=config.momentum))
     batches = shuffled(images, config.batch, seed)
-    history = machine.fit(batches, epochs=config.epochs, verbose=0, callbacks=list(callbacks))
+    history = machine.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=list(callbacks))
     return history.history["reconstruction_error"]
 
 

@@ -1,0 +1,225 @@
+"""Do the verdicts on likelihoods follow from their records, and are pixels, curves and likelihoods what they say?"""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_rectifiers import rbm
+from reruns.chapters import boltzmann
+from reruns.claims import Verdict
+from reruns.results import Results
+
+CONFIRMED, TOO_SMALL, REFUTED = Verdict.CONFIRMED, Verdict.TOO_SMALL, Verdict.REFUTED
+INCONCLUSIVE = Verdict.INCONCLUSIVE
+CONFIG = boltzmann.Config()
+# Five seeds whose mean is 0 and whose spread is small: the half-width of their interval is about 0.015.
+NOISE = 0.01 * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+
+GOOD = {
+    ("centered", "digits"): -142.0,
+    ("centered", "flipped"): -142.3,
+    ("plain", "digits"): -149.0,
+    ("plain", "flipped"): -180.0,
+}
+# By AIS and by reverse AIS.
+GOOD_LARGE = {"PCD-1": (-90.0, -90.5), "CD-1": (-120.0, -120.2), "CD-25": (-86.0, -86.1)}
+
+
+def record(exact=(), annealed=(), of_trial=lambda seed, factors: {}):
+    """Return five seeds of made-up trials; the arguments override levels, `of_trial` the metrics of a seed's trial."""
+    exact, annealed = {**GOOD, **dict(exact)}, {**GOOD_LARGE, **dict(annealed)}
+
+    def row(seed, factors):
+        if "chains" in factors:
+            forward, reverse = annealed[factors["chains"]]
+            found = {"test_forward": forward, "test_reverse": reverse, "gap": forward - reverse}
+        else:
+            found = {"test_log_likelihood": exact[factors["gradient"], factors["images"]]}
+        # Of one sign for the claimed, of another for what it is compared with, so that differences have a spread.
+        sign = 1 if factors in ({"gradient": "centered", "images": "digits"}, {"chains": "CD-25"}) else -1
+        metrics = {name: value + sign * NOISE[seed] for name, value in found.items()}
+        shared = {"seconds": 1.0, "config": {}, "data": {}, "origin": {}}
+        return {"seed": seed, "factors": factors, "metrics": {**metrics, **of_trial(seed, factors)}, **shared}
+
+    return Results([row(seed, factors) for seed in range(5) for factors in boltzmann.trials(CONFIG)])
+
+
+def words(results):
+    return {judged.claim.id: judged.verdict for judged in boltzmann.judge(results)}
+
+
+def test_what_was_published_is_confirmed():
+    assert list(words(record())) == [claim.id for claim in boltzmann.EXPERIMENT.claims]
+    assert set(words(record()).values()) == {CONFIRMED}
+
+
+def test_its_contrary_is_refuted():
+    exact = dict(zip(GOOD, (-150.0, -152.0, -149.0, -148.0), strict=True))
+    annealed = {"PCD-1": (-95.0, -97.0), "CD-1": (-87.0, -86.9), "CD-25": (-88.0, -90.0)}
+    assert set(words(record(exact, annealed)).values()) == {REFUTED}
+
+
+def test_ties_are_open_equal_or_too_small():
+    found = words(record(dict.fromkeys(GOOD, -142.0), {"CD-1": (-86.0, -86.1)}))
+    assert found["L-3"] is found["L-3, flipped"] is TOO_SMALL
+    assert found["L-2"] is CONFIRMED
+    exact = {("centered", "digits"): boltzmann.FLOOR, ("plain", "digits"): boltzmann.FLOOR}
+    assert words(record(exact))["L-1"] is INCONCLUSIVE
+    assert words(record(annealed={"CD-25": (-86.34, -86.4)}))["L-5"] is INCONCLUSIVE
+    assert words(record(annealed={"PCD-1": (-96.0, -96.61)}))["L-4"] is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("apart", "word"), [(0.9, CONFIRMED), (-0.9, CONFIRMED), (1.1, REFUTED), (-1.1, REFUTED)])
+def test_flipped_images_may_be_a_nat_better_or_worse(apart, word):
+    found = words(record({("centered", "digits"): -142.0, ("centered", "flipped"): -142.0 + apart}))
+    assert found["L-2"] is word
+
+
+def test_a_published_likelihood_may_be_missed_by_less_than_a_nat():
+    assert words(record({("centered", "digits"): -143.5}))["L-1, published"] is CONFIRMED
+    assert words(record({("centered", "digits"): -143.6}))["L-1, published"] is REFUTED
+
+
+@pytest.mark.parametrize("chains", boltzmann.LARGE)
+def test_one_machine_whose_estimates_disagree_refutes_their_agreement(chains):
+    way = {"PCD-1": (-90.0, -91.5), "CD-1": (-121.5, -120.0), "CD-25": (-85.0, -86.5)}[chains]
+    found = record(annealed={chains: way})
+    assert words(found)["L-7"] is REFUTED
+    assert boltzmann.words(found, chains) == "not converged in 5 of 5"
+    assert {boltzmann.words(found, c) for c in boltzmann.LARGE if c != chains} == {"converged"}
+
+
+def test_the_worse_of_two_estimates_stands_for_what_must_be_large_whichever_it_is():
+    assert words(record(annealed={"PCD-1": (-97.0, -90.0)}))["L-4"] is REFUTED
+    assert words(record(annealed={"PCD-1": (-90.0, -97.0)}))["L-4"] is REFUTED
+    # CD-25's smaller one, and CD-1's larger: with the other ones the difference would be above 19.595.
+    assert words(record(annealed={"CD-25": (-86.0, -101.0)}))["L-6"] is TOO_SMALL
+    assert words(record(annealed={"CD-1": (-105.0, -120.0)}))["L-6"] is TOO_SMALL
+
+
+def test_margins_are_halves_of_what_was_published():
+    assert boltzmann.HALF["digits"] == pytest.approx((149.05 - 142.56) / 2, abs=0.006)
+    assert boltzmann.HALF["flipped"] == pytest.approx((183.36 - 142.09) / 2, abs=0.006)
+    assert pytest.approx((125.53 - 86.34) / 2, abs=0.006) == boltzmann.HALF_OF_SWEEPS
+
+
+def test_a_run_that_diverged_decides_nothing():
+    def lost(seed, factors):
+        if seed != 3:
+            return {}
+        if "chains" in factors:
+            return {"test_forward": None} if factors["chains"] == "CD-25" else {}
+        return {"test_log_likelihood": None} if factors == {"gradient": "centered", "images": "digits"} else {}
+
+    assert words(record(of_trial=lost)) == {
+        **dict.fromkeys(words(record()), INCONCLUSIVE),
+        "L-3, flipped": CONFIRMED,
+        "L-4": CONFIRMED,
+    }
+
+
+def test_thresholded_pixels_are_the_bright_ones_and_drawn_ones_follow_their_grey():
+    config = dataclasses.replace(CONFIG, train=200)
+    thresholded, drawn = (boltzmann.binary(config, pixels) for pixels in ("threshold", "drawn"))
+    grey = boltzmann.pipelines.mnist(200, None, 200).train
+    grey = next(iter(grey.as_numpy_iterator()))[0].reshape(200, -1)
+    np.testing.assert_array_equal(thresholded.train, np.where(grey > 0.5, 1, 0))
+    assert drawn.train.dtype == np.uint8 and set(np.unique(drawn.train)) == {0, 1}
+    # Black and white ones are certain; of the others, as many as their grey says, to four standard errors.
+    np.testing.assert_array_equal(drawn.train[grey == 0], 0)
+    np.testing.assert_array_equal(drawn.train[grey == 1], 1)
+    error = np.sqrt((grey * (1 - grey)).sum())
+    assert abs(drawn.train.sum() - grey.sum()) < 4 * error
+    assert abs(int(thresholded.train.sum()) - grey.sum()) > 4 * error
+    np.testing.assert_array_equal(thresholded.flipped().test, np.where(thresholded.test == 0, 1, 0))
+    assert not np.array_equal(drawn.train[:100], drawn.test[:100])
+
+
+def test_every_epoch_shows_each_image_once_in_another_order():
+    images = np.eye(10, dtype="uint8")
+    batches = boltzmann.shuffled(images, 4, seed=1)
+    epochs = [np.concatenate(list(batches.as_numpy_iterator())) for _ in range(2)]
+    for shown in epochs:
+        np.testing.assert_array_equal(shown[np.argsort(shown.argmax(axis=1))], images)
+    assert not np.array_equal(*epochs)
+    other = np.concatenate(list(boltzmann.shuffled(images, 4, seed=2).as_numpy_iterator()))
+    assert not np.array_equal(epochs[0], other)
+
+
+def by_hand(machine, images):
+    """Return the mean log p(v) in float64, of sums over every hidden state."""
+    w, b, c = (np.asarray(part, "float64") for part in machine.tensors)
+    hidden = np.array(list(itertools.product((0, 1), repeat=len(c))), float)
+    log_z = np.logaddexp.reduce(hidden @ c + np.logaddexp(0, b + hidden @ w.T).sum(axis=1))
+    # Over hidden states too, where the package sums each unit by itself.
+    joint = images @ b + np.logaddexp.reduce((images @ w + c) @ hidden.T, axis=1)
+    return (joint - log_z).mean()
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return dataclasses.replace(CONFIG, epochs=2, train=400, few=3, many=4, temperatures=200, sweeps=50)
+
+
+@pytest.mark.parametrize(("gradient", "images"), [("centered", "flipped"), ("plain", "digits")])
+def test_a_small_trial_returns_what_the_record_holds(tiny, gradient, images, monkeypatch):
+    machines = []
+    monkeypatch.setattr(boltzmann, "trained", keeping(machines, boltzmann.trained))
+    found = boltzmann.trial(tiny, seed=3, gradient=gradient, images=images)
+    assert {name: np.shape(value) for name, value in found.items()} == {
+        **dict.fromkeys(("reconstruction_error", "validation_log_likelihood"), (2,)),
+        **dict.fromkeys(("train_log_likelihood", "test_log_likelihood"), ()),
+    }
+    (machine,) = machines
+    assert (machine.units, machine.steps, machine.chains, machine.seed) == (3, 1, 100, 3000)
+    assert machine.centered is (gradient == "centered")
+    seen = boltzmann.binary(tiny, "threshold")
+    seen = boltzmann.Binary(*(1 - v for v in seen)) if images == "flipped" else seen
+    for name in ("train", "test"):
+        assert found[f"{name}_log_likelihood"] == pytest.approx(by_hand(machine, getattr(seen, name)), rel=1e-5)
+    # After the last epoch the machine is the one that was kept.
+    assert found["validation_log_likelihood"][-1] == pytest.approx(by_hand(machine, seen.validation), rel=1e-5)
+    assert found["validation_log_likelihood"][1] > found["validation_log_likelihood"][0]
+
+
+@pytest.mark.parametrize("chains", ["PCD-1", "CD-1"])
+def test_a_large_trial_returns_what_the_record_holds(tiny, chains, monkeypatch):
+    machines = []
+    monkeypatch.setattr(boltzmann, "trained", keeping(machines, boltzmann.trained))
+    found = boltzmann.trial(tiny, seed=0, chains=chains)
+    assert len(found.pop("reconstruction_error")) == 2
+    assert all(np.isfinite(value) for value in found.values())
+    (machine,) = machines
+    assert (machine.units, machine.steps, machine.chains) == (4, 1, {"PCD-1": 100, "CD-1": None}[chains])
+    assert machine.centered
+    seen = boltzmann.binary(tiny, {"PCD-1": "threshold", "CD-1": "drawn"}[chains])
+    # So small a machine can be summed: both ends are near that.
+    for name, way in itertools.product(("train", "test"), ("forward", "reverse")):
+        assert found[f"{name}_{way}"] == pytest.approx(by_hand(machine, getattr(seen, name)), abs=1.0)
+    assert found["gap"] == pytest.approx(found["reverse_log_z"] - found["forward_log_z"])
+    assert found["gap"] == pytest.approx(found["test_forward"] - found["test_reverse"], abs=1e-6)
+
+
+def keeping(machines, train):
+    def kept(config, machine, *args):
+        machines.append(machine)
+        return train(config, machine, *args)
+
+    return kept
+
+
+def test_the_rate_falls_to_nothing_by_the_last_step(tiny):
+    machine = rbm.RBM(2, seed=0)
+    boltzmann.trained(tiny, machine, boltzmann.binary(tiny, "threshold").train, 0)
+    rate = machine.optimizer._learning_rate  # Keras has no other way to a schedule
+    assert int(machine.optimizer.iterations) == 2 * 4
+    assert [float(rate(step)) for step in (0, 4, 8)] == pytest.approx([0.05, 0.025, 0.0], abs=1e-8)
+    assert machine.optimizer.momentum == 0.5
+
+
+def test_large_machines_run_their_chains_as_their_names_say():
+    for name, of in boltzmann.LARGE.items():
+        assert name == f"{'P' * of.persistent}CD-{of.sweeps}"
+    assert set(boltzmann.LARGE) == set(CONFIG.chains) == set(boltzmann.PUBLISHED_LARGE)
