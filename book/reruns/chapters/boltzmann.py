@@ -29,6 +29,8 @@ class Config:
     momentum: float = 0.5
     batch: int = 100  # and so many chains are kept, where they are
     epochs: int = 20
+    persistent_epochs: int = 60  # of large machines: as many as the time allows,
+    restarted_epochs: int = 12  # and for one sweep as for 25
     threshold: float = 0.5
     drawn_by: int = 2008  # the seed by which pixels are drawn, for all trials the same
     temperatures: int = 10_000
@@ -54,7 +56,7 @@ def small(config: Config, seed: int, gradient: str, images: str) -> dict[str, An
         seen = seen.flipped()
     machine = rbm.RBM(config.few, chains=config.batch, centered=gradient == "centered", seed=1000 * seed)
     likelihoods = LogLikelihoods(seen.validation)
-    curve = trained(config, machine, seen.train, seed, [likelihoods])
+    curve = trained(config, machine, seen.train, seed, config.epochs, [likelihoods])
     log_z = rbm.log_partition_function(machine)
     found = {f"{name}_log_likelihood": mean_of(machine, getattr(seen, name), log_z) for name in ("train", "test")}
     return {"reconstruction_error": curve, "validation_log_likelihood": likelihoods.curve, **found}
@@ -80,8 +82,9 @@ def large(config: Config, seed: int, chains: str) -> dict[str, Any]:
     """Return the reconstruction error of a machine of many hidden units, and its annealed likelihoods."""
     of, seen = LARGE[chains], binary(config, LARGE[chains].pixels)
     kept = config.batch if of.persistent else None
+    epochs = config.persistent_epochs if of.persistent else config.restarted_epochs
     machine = rbm.RBM(config.many, steps=of.sweeps, chains=kept, centered=True, seed=1000 * seed)
-    curve = trained(config, machine, seen.train, seed)
+    curve = trained(config, machine, seen.train, seed, epochs)
     return {"reconstruction_error": curve, **annealed(config, machine, seen, seed)}
 
 
@@ -132,14 +135,16 @@ def binary(config: Config, pixels: str) -> Binary:
     return Binary(*(np.concatenate([of(grey) for grey, _ in split.as_numpy_iterator()]) for split in unshuffled[:3]))
 
 
-def trained(config: Config, machine: rbm.RBM, images: np.ndarray, seed: int, callbacks: Any = ()) -> list[float]:
+def trained(
+    config: Config, machine: rbm.RBM, images: np.ndarray, seed: int, epochs: int, callbacks: Any = ()
+) -> list[float]:
     """Train a machine on these images, and return its mean squared reconstruction error by epoch."""
-    steps = config.epochs * -(-len(images) // config.batch)
+    steps = epochs * -(-len(images) // config.batch)
     falling = keras.optimizers.schedules.PolynomialDecay(config.learning_rate, steps, 0.0)
     machine.initialize(images)
     machine.compile(keras.optimizers.SGD(falling, momentum=config.momentum))
     batches = shuffled(images, config.batch, seed)
-    history = machine.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=list(callbacks))
+    history = machine.fit(batches, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks))
     return history.history["reconstruction_error"]
 
 
