@@ -327,7 +327,7 @@ def words(results: Results, chains: str) -> str:
     return "converged" if agreed == len(gaps) else f"not converged in {len(gaps) - agreed} of {len(gaps)}"
 
 
-LIVE = Config(gradients=("centered",), images=("digits",), chains=(), epochs=5, train=4000)
+LIVE = Config(gradients=("centered",), images=("digits",), chains=(), epochs=15, train=3000)
 EXPERIMENT = Experiment(
     name="boltzmann",
     live=Scale(LIVE, range(1)),
