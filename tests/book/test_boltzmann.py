@@ -71,6 +71,15 @@ def test_ties_are_open_equal_or_too_small():
     assert words(record(annealed={"PCD-1": (-96.0, -96.61)}))["L-4"] is INCONCLUSIVE
 
 
+def test_each_plain_machine_is_compared_with_the_centered_one_of_its_own_images():
+    found = words(record({("plain", "digits"): -143.0}))
+    assert found["L-3"] is TOO_SMALL
+    assert found["L-3, flipped"] is CONFIRMED
+    found = words(record({("centered", "flipped"): -179.0}))
+    assert found["L-3"] is CONFIRMED
+    assert found["L-3, flipped"] is TOO_SMALL
+
+
 @pytest.mark.parametrize(("apart", "word"), [(0.9, CONFIRMED), (-0.9, CONFIRMED), (1.1, REFUTED), (-1.1, REFUTED)])
 def test_flipped_images_may_be_a_nat_better_or_worse(apart, word):
     found = words(record({("centered", "digits"): -142.0, ("centered", "flipped"): -142.0 + apart}))
