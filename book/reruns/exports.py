@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from reruns import origin, verdicts
-from reruns.data import sources
+from reruns.data import pipelines, sources
 from reruns.data.pipelines import Splits
 
 SAVEDMODELS = Path(__file__).parents[2] / "savedmodels"
@@ -37,13 +37,37 @@ def of_cifar10(
     return _of_images(model, name, splits, test_accuracy, card, **signatures)
 
 
+def of_norb(model: keras.Model, name: str, splits: Splits, test_accuracy: float, card: dict[str, Any]) -> Path:
+    """Export a classifier of NORB's pairs, given as logits, with softmax on top, to be asked with grey levels.
+
+    Its probe is 32 test pairs. What standardizes pixels is part of the network, for a server's own preparation is of
+    one image and not of two.
+    """
+    mean, deviation = pipelines.norb_pixels(train=splits.record["sizes"]["train"])
+    layers = [keras.layers.Normalization(mean=mean, variance=np.full_like(mean, deviation**2)), *model.layers]
+    softmax = keras.layers.Softmax(name="probabilities")
+    whole = keras.Sequential([keras.Input(mean.shape, name="images"), *layers, softmax])
+    standardized = next(iter(splits.test))[0].numpy()[:32]
+    card |= {
+        "data": splits.record,
+        "class_names": sources.find("norb").builder.info.features["label_category"].names,
+        "licence_of_the_data": "NORB, by Fu Jie Huang and Yann LeCun: for research; the toy NORB: generated, ours",
+        "metric": _accuracy(splits, test_accuracy),
+    }
+    return export(whole, name, {"images": np.rint(standardized * deviation + mean).astype("float32")}, card)
+
+
+def _accuracy(splits: Splits, percent: float) -> dict[str, Any]:
+    return verdicts.share("test accuracy, percent", percent, splits.record["sizes"]["test"])
+
+
 def _of_images(
     model: keras.Model, name: str, splits: Splits, test_accuracy: float, card: dict[str, Any], **signatures: Any
 ) -> Path:
     images, _ = next(iter(splits.test))
     card |= {
         "data": splits.record,
-        "metric": verdicts.share("test accuracy, percent", test_accuracy, splits.record["sizes"]["test"]),
+        "metric": _accuracy(splits, test_accuracy),
     }
     scaling = keras.layers.Rescaling(1 / 255)
     return export(model, name, {"images": images.numpy()[:32]}, card, preprocess=scaling, **signatures)

@@ -57,28 +57,47 @@ def of_cifar10(config: Any) -> dict:
     return cifar10(config.batch, seed=0, train=config.train, pixels=config.pixels).record
 
 
-def norb(batch: int, seed: int, cluttered: bool = True) -> Splits:
+def norb(batch: int, seed: int, cluttered: bool = True, train: int | None = None) -> Splits:
     """Return NORB's stereo pairs as 32 x 32 x 2, the images of one training instance of each category to validate.
+
+    `train` pairs are enough if given.
 
     Each pixel loses its mean over the training images, and all are divided by the average of the pixels' deviations.
     Of the pairs without an object, which belong to no instance, a fifth validates.
     """
-    found = sources.find("norb" if cluttered else "smallnorb")
-    images, labels, held_out = stereo_pairs(found.builder, "train")
-    train, unseen, test = (
-        (images[~held_out], labels[~held_out]),
-        (images[held_out], labels[held_out]),
-        (stereo_pairs(found.builder, "test")[:2]),
-    )
+    found = _norb(cluttered)
+    arrays = _norb_arrays(found.builder, train)
     record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}"}
-    return _splits([train, unseen, test], batch, seed, record, _standardizer(train[0]))
+    return _splits(arrays, batch, seed, record, _standardizer(arrays[0][0]))
+
+
+def norb_pixels(cluttered: bool = True, train: int | None = None) -> tuple[np.ndarray, float]:
+    """Return what `norb` standardizes by: each pixel's mean, of shape (32, 32, 2), and the average deviation."""
+    return _moments(_norb_arrays(_norb(cluttered).builder, train)[0][0])
+
+
+def _norb(cluttered: bool) -> sources.Found:
+    return sources.find("norb" if cluttered else "smallnorb")
+
+
+def _norb_arrays(builder: Any, train: int | None) -> list:
+    images, labels, held_out = stereo_pairs(builder, "train")
+    return [
+        (images[~held_out][:train], labels[~held_out][:train]),
+        (images[held_out], labels[held_out]),
+        stereo_pairs(builder, "test")[:2],
+    ]
 
 
 STANDARDIZED = "zero mean each, divided by their average deviation"
 
 
+def _moments(images: np.ndarray) -> tuple[np.ndarray, float]:
+    return images.mean(axis=0, dtype="float64"), float(images.std(axis=0, dtype="float64").mean())
+
+
 def _standardizer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
-    mean, deviation = images.mean(axis=0, dtype="float64"), images.std(axis=0, dtype="float64").mean()
+    mean, deviation = _moments(images)
     scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
     return lambda x: tf.cast(x, tf.float32) * scale - offset
 
