@@ -44,17 +44,24 @@ def of_norb(model: keras.Model, name: str, splits: Splits, test_accuracy: float,
     one image and not of two.
     """
     mean, deviation = pipelines.norb_pixels(train=splits.record["sizes"]["train"])
-    layers = [keras.layers.Normalization(mean=mean, variance=np.full_like(mean, deviation**2)), *model.layers]
+    layers = [
+        keras.layers.Normalization((1, 2, 3), mean=mean, variance=np.full_like(mean, deviation**2)),
+        *model.layers,
+    ]
     softmax = keras.layers.Softmax(name="probabilities")
     whole = keras.Sequential([keras.Input(mean.shape, name="images"), *layers, softmax])
     standardized = next(iter(splits.test))[0].numpy()[:32]
     card |= {
         "data": splits.record,
-        "class_names": sources.find("norb").builder.info.features["label_category"].names,
+        "class_names": _norb_classes(),
         "licence_of_the_data": "NORB, by Fu Jie Huang and Yann LeCun: for research; the toy NORB: generated, ours",
         "metric": _accuracy(splits, test_accuracy),
     }
     return export(whole, name, {"images": np.rint(standardized * deviation + mean).astype("float32")}, card)
+
+
+def _norb_classes() -> list[str]:
+    return sources.find("norb").builder.info.features["label_category"].names
 
 
 def _accuracy(splits: Splits, percent: float) -> dict[str, Any]:

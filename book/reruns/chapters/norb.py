@@ -60,9 +60,8 @@ def trained(
     if pretrained:
         # Of its own pipeline, so that all networks of a seed see the same order afterwards.
         pairs = data(config, seed).train
-        first, *_ = rbm.pretrained(
-            [keras.layers.Flatten(), *machines[:pretrained]], pairs, epochs=config.machine_epochs, verbose=0
-        )
+        parts = [keras.layers.Flatten(), *machines[:pretrained]]
+        first, *_ = rbm.pretrained(parts, pairs, epochs=config.machine_epochs, shuffle=False, verbose=0)
         found = {"reconstruction_error": first.history.history["reconstruction_error"], **activity(first, pairs)}
     splits = data(config, seed)
     network = of_machines(machines, seed)
