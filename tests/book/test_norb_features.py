@@ -119,7 +119,7 @@ def test_the_exported_network_is_the_one_that_validated_best():
 SMALL = dataclasses.replace(CONFIG, widths=(6, 4))
 
 
-@pytest.mark.parametrize(("layers", "weights"), [(1, 800 * 2049 + 6 * 801), (2, 800 * 2049 + 400 * 801 + 6 * 401)])
+@pytest.mark.parametrize(("layers", "weights"), [(1, 500 * 2049 + 6 * 501), (2, 500 * 2049 + 250 * 501 + 6 * 251)])
 @pytest.mark.parametrize("unit", ["NReLU", "binary"])
 def test_networks_have_the_weights_and_the_activation_of_their_machines(unit, layers, weights):
     network = norb.of_machines(norb.stack(CONFIG, unit, 1, layers, 0), 1)
@@ -131,10 +131,10 @@ def test_networks_have_the_weights_and_the_activation_of_their_machines(unit, la
 
 def test_units_start_from_the_same_weights_and_layers_from_others():
     rectified, binary = ([np.asarray(m.kernel) for m in norb.stack(CONFIG, unit, 3, 2, 0)] for unit in CONFIG.units)
-    for one, other, fan_in in zip(rectified, binary, (2048, 800), strict=True):
+    for one, other, fan_in in zip(rectified, binary, (2048, 500), strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.std() == pytest.approx(fan_in**-0.5, rel=0.01)
-    assert not np.allclose(rectified[0][:800, :400] * 2048**0.5, rectified[1] * 800**0.5)
+    assert not np.allclose(rectified[0][:500, :250] * 2048**0.5, rectified[1] * 500**0.5)
     (another,) = norb.stack(CONFIG, "NReLU", 4, 1, 0)
     assert not np.allclose(rectified[0], another.kernel)
 
@@ -180,7 +180,7 @@ def test_a_small_trial_returns_what_the_record_holds(few):
     assert {name: np.shape(value) for name, value in found.items()} == {
         **dict.fromkeys(("reconstruction_error", "train_loss", "validation_accuracies"), (2,)),
         "activity": (20,),
-        **dict.fromkeys(("always_on", "train_error", "validation_error", "test_error"), ()),
+        **dict.fromkeys(("always_on", "norm_ratio", "train_error", "validation_error", "test_error"), ()),
     }
     # What is evaluated is the epoch that validated best.
     assert 100 - found["validation_error"] == pytest.approx(100 * max(found["validation_accuracies"]), abs=1e-4)
