@@ -132,6 +132,18 @@ def test_norb_is_standardized_by_its_training_images_and_validates_on_one_instan
     np.testing.assert_allclose(unseen[:, 3, 4, 1], slope * small[:, 3, 4, 1] + offset, atol=0.02)
 
 
+def test_norb_is_standardized_by_the_pairs_that_are_trained_on(found, rng):
+    train, test = stereo(rng), stereo(rng)
+    found("NORB", Builder(train=train, test=test))
+    every, few = (rows(pipelines.norb(batch=16, seed=0, train=count).train)[0] for count in (None, 12))
+    assert len(few) == 12 < len(every)
+    np.testing.assert_allclose(few.mean(axis=0), 0, atol=1e-5)
+    for seen, count in ((every, None), (few, 12)):
+        mean, deviation = pipelines.norb_pixels(train=count)
+        grey = seen * deviation + mean
+        np.testing.assert_allclose(grey, grey.round(), atol=1e-3)
+
+
 @pytest.mark.parametrize(("fold", "validating"), [(1, 2), (3, 1)])
 def test_faces_are_tested_on_a_fold_and_validated_on_the_next(found, rng, fold, validating):
     def pairs(number):
