@@ -29,7 +29,7 @@ class Config:
     momentum: float = 0.9
     initial_deviation: float = 0.01  # of the weights of machines
     machine_rate: float = 0.001
-    machine_epochs: int = 30
+    machine_epochs: int = 20
     # Fixed, ours: of the tried ones that by which each unit validated best, with a seed that is not counted.
     tried_rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     nrelu_rate: float = 0.03
