@@ -29,7 +29,7 @@ class Config:
     momentum: float = 0.9
     initial_deviation: float = 0.01  # of the weights of machines
     machine_rate: float = 0.001
-    machine_epochs: int = 20
+    machine_epochs: int = 30
     # Fixed, ours: of three tried ones each that by which a unit validated best, with a seed that is not counted. NReLU
     # did alike at 0.03, where it may run away sooner.
     tried_rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
