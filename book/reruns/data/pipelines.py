@@ -73,7 +73,7 @@ def norb(batch: int, seed: int, cluttered: bool = True, train: int | None = None
 
 def norb_pixels(cluttered: bool = True, train: int | None = None) -> tuple[np.ndarray, float]:
     """Return what `norb` standardizes by: each pixel's mean, of shape (32, 32, 2), and the average deviation."""
-    return _moments(_norb_arrays(_norb(cluttered).builder, train)[0][0])
+    return mean_and_deviation(_norb_arrays(_norb(cluttered).builder, train)[0][0])
 
 
 def _norb(cluttered: bool) -> sources.Found:
@@ -92,12 +92,13 @@ def _norb_arrays(builder: Any, train: int | None) -> list:
 STANDARDIZED = "zero mean each, divided by their average deviation"
 
 
-def _moments(images: np.ndarray) -> tuple[np.ndarray, float]:
+def mean_and_deviation(images: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return each pixel's mean over images, and the average of the pixels' deviations."""
     return images.mean(axis=0, dtype="float64"), float(images.std(axis=0, dtype="float64").mean())
 
 
 def _standardizer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
-    mean, deviation = _moments(images)
+    mean, deviation = mean_and_deviation(images)
     scale, offset = np.float32(1 / deviation), (mean / deviation).astype("float32")
     return lambda x: tf.cast(x, tf.float32) * scale - offset
 
@@ -138,20 +139,54 @@ def stereo_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.n
     return images, labels, np.where(labels == WITHOUT_OBJECT, a_fifth, instances == VALIDATION_INSTANCE)
 
 
-def lfw(batch: int, seed: int, fold: int) -> Splits:
-    """Return pairs of faces as 2 x 32 x 32 x 3 and whether they show one person: a fold to test, the next to validate.
+def lfw(batch: int, seed: int | None, fold: int, folds: int = 10) -> Splits:
+    """Return pairs of faces as 2 x 32 x 32 x 3 and whether they show one person, of a fold and of its others.
 
-    No person is in two of the three. Pixels are standardized as NORB's, by the faces of the training pairs.
+    Pixels are standardized as NORB's, by the faces of the training pairs. The arguments are those of `lfw_arrays`.
+    """
+    arrays, record = lfw_arrays(fold, folds)
+    return _splits(arrays, batch, seed, record, _standardizer(single_faces(arrays[0][0])))
+
+
+def lfw_arrays(fold: int, folds: int = 10) -> tuple[list, dict]:
+    """Return pairs of faces, uint8, to train, to validate and to test, with their record.
+
+    `folds` are the official ones, or fewer into which neighbours are merged. A fold tests, the official one behind it
+    validates, and the others train: no person is in two of the three. Pairs of digits stand in for faces, not folded.
     """
     found = sources.find("lfw")
-    folds = len(found.builder.info.splits)
+    if found.record["stands_in_for"] is not None:
+        stored = [labelled_images(found.builder, split) for split in found.builder.info.splits]
+        record = {**found.record, "preprocessing": f"pairs, half of them of one digit, pixels of {STANDARDIZED}"}
+        return [digit_pairs(*images) for images in stored], record
+    official = len(found.builder.info.splits)
+    if folds < 1 or official % folds:
+        raise ValueError(f"Expected folds that the {official} official ones can be merged into. Received: {folds}")
     if not 1 <= fold <= folds:
         raise ValueError(f"Expected a fold between 1 and {folds}. Received: {fold}")
-    others = [f"fold_{1 + (fold - 1 + step) % folds:02d}" for step in range(folds)]
-    test, unseen, *train = (face_pairs(found.builder, name) for name in others)
-    seen = np.concatenate([x for x, _ in train]), np.concatenate([y for _, y in train])
-    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}; fold {fold} to test"}
-    return _splits([seen, unseen, test], batch, seed, record, _standardizer(seen[0].reshape(-1, *seen[0].shape[2:])))
+    merged = official // folds
+    others = [f"fold_{1 + (merged * (fold - 1) + step) % official:02d}" for step in range(official)]
+    pairs = [face_pairs(found.builder, name) for name in others]
+    uses = pairs[merged + 1 :], pairs[merged : merged + 1], pairs[:merged]
+    arrays = [tuple(np.concatenate(part) for part in zip(*of_use, strict=True)) for of_use in uses]
+    which = f"fold {fold} to test" if folds == official else f"fold {fold} of {folds} to test"
+    return arrays, {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}; {which}"}
+
+
+def single_faces(pairs: np.ndarray) -> np.ndarray:
+    """Return the two images of each pair one by one."""
+    return pairs.reshape(-1, *pairs.shape[2:])
+
+
+def digit_pairs(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each image with another one, every second time of the same label, and 1 where it is."""
+    rng = np.random.default_rng(2010)
+    same, places = np.arange(len(labels), dtype="int32") % 2, np.arange(len(labels))
+    partners = [
+        rng.choice(np.flatnonzero(((labels == labels[i]) == bool(wanted)) & (places != i)))
+        for i, wanted in zip(places, same, strict=True)
+    ]
+    return np.stack([images, images[partners]], 1), same
 
 
 @functools.lru_cache(maxsize=10)

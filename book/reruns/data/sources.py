@@ -60,7 +60,7 @@ SOURCES = {
     "imdb": Source("Large Movie Review Dataset", "imdb_reviews/plain_text", host="ai.stanford.edu"),
     "smallnorb": Source("small NORB", "smallnorb", host="cs.nyu.edu", stand_in="toy_norb"),
     "norb": Source("Jittered-Cluttered NORB", "norb_jittered_cluttered", "norb.builder", stand_in="toy_norb_cluttered"),
-    "lfw": Source("Labeled Faces in the Wild, View 2", "lfw_pairs", "lfw_pairs"),
+    "lfw": Source("Labeled Faces in the Wild, View 2", "lfw_pairs", "lfw_pairs", stand_in="digits"),
 }
 
 
