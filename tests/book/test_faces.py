@@ -103,7 +103,7 @@ def test_the_roc_curve_and_its_area_are_those_of_scikit_learn(rng):
 def pairs_of(count=40, shape=(4, 4, 3), seed=0):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(count, 2, *shape)).astype("float32"), (np.arange(count) % 2).astype("int32")
-    x[y == 1, 1] = x[y == 1, 0] + 0.5 * x[y == 1, 1]
+    x[y == 1, 1] += 0.3 * x[y == 1, 0]
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(10), x
 
 

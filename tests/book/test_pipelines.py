@@ -166,6 +166,35 @@ def test_faces_are_tested_on_a_fold_and_validated_on_the_next(found, rng, fold, 
     np.testing.assert_allclose(unseen[:, 1, 1, 2, 0], slope * stored["image2"][:, 1, 2, 0] + offset, atol=1e-3)
 
 
+@pytest.mark.parametrize(("fold", "testing", "validating"), [(1, {1, 2}, 3), (2, {3, 4}, 5), (3, {5, 6}, 1)])
+def test_neighbouring_folds_of_faces_are_merged_and_the_next_single_one_validates(found, fold, testing, validating):
+    def pairs(number):
+        images = {f"image{which}": np.full((4, 2, 2, 3), 10 * number, "uint8") for which in "12"}
+        return {**images, "same": np.full(4, number)}
+
+    found("LFW", Builder(**{f"fold_{number:02d}": pairs(number) for number in range(1, 7)}))
+    (train, validation, test), record = pipelines.lfw_arrays(fold, folds=3)
+    for (x, y), numbers in (
+        (train, set(range(1, 7)) - testing - {validating}),
+        (validation, {validating}),
+        (test, testing),
+    ):
+        assert set(y) == numbers and len(y) == len(x) == 4 * len(numbers)
+        np.testing.assert_array_equal(x[:, 0, 0, 0, 0], 10 * y)
+    assert f"fold {fold} of 3 to test" in record["preprocessing"]
+    with pytest.raises(ValueError, match="that the 6 official ones can be merged into. Received: 4"):
+        pipelines.lfw_arrays(1, folds=4)
+
+
+def test_pairs_of_digits_are_of_one_label_every_second_time_and_never_one_image_twice(rng):
+    images, labels = np.arange(60)[:, None], rng.integers(0, 5, 60)
+    pairs, same = pipelines.digit_pairs(images, labels)
+    first, second = pairs[..., 0].T
+    np.testing.assert_array_equal(labels[first] == labels[second], same == 1)
+    assert same.sum() == 30 and (first != second).all()
+    assert set(first) == set(range(60)) and len(set(second)) > 20
+
+
 def test_a_fold_that_is_not_there_is_refused(found):
     found("LFW", Builder(fold_01={}, fold_02={}, fold_03={}))
     with pytest.raises(ValueError, match="fold between 1 and 3. Received: 4"):

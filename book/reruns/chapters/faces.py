@@ -33,7 +33,7 @@ class Config:
     momentum: float = 0.9
     kernel_scale: float = 0.01
     learning_rate: float = 1e-4  # Adam's
-    epochs: int = 30  # at most
+    epochs: int = 24  # at most
     patience: int = 8  # epochs without a lower validation loss
 
 
