@@ -256,7 +256,7 @@ def of_pixels(model: keras.Model, pairs: np.ndarray) -> keras.Model:
     return served
 
 
-LIVE = Config(folds=((10, 1),), width=100, pretraining_epochs=3, epochs=3, learning_rate=1e-3)
+LIVE = Config(pretrained=(True,), folds=((10, 1),), width=100, pretraining_epochs=3, epochs=3, learning_rate=1e-3)
 EXPERIMENT = Experiment(
     name="faces",
     live=Scale(LIVE, range(1)),
