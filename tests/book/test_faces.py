@@ -73,6 +73,12 @@ def test_a_run_that_diverged_decides_nothing():
     assert {claim for claim, word in found.items() if word is INCONCLUSIVE} == {"N-10, 10 folds, pre-trained"}
 
 
+def test_curves_of_folds_that_stopped_sooner_end_in_nothing():
+    found = record(changed=lambda factors: {"validation_loss": [0.5] * (2 + factors["fold"] % 2)})
+    curves = faces.by_fold(found, "validation_loss", "NReLU", True, 5)
+    np.testing.assert_array_equal(np.isnan(curves), [[False, False, fold % 2 == 0] for fold in range(1, 6)])
+
+
 def test_the_network_to_serve_is_the_best_in_validation_of_ten_folds():
     assert faces.best(record()) == {"unit": "NReLU", "pretrained": True, "folds": 10, "fold": 10}
 

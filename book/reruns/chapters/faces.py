@@ -194,9 +194,15 @@ PRETRAINING = Claim(
 
 
 def by_fold(results: Results, metric: str, unit: str, pretrained: bool, folds: int) -> np.ndarray:
-    """Return a metric of one kind of network, a row a fold; NaN where a run diverged."""
+    """Return a metric of one kind of network, a row a fold; NaN where a run diverged, or behind a curve's end."""
     of = {"unit": unit, "pretrained": pretrained, "folds": folds}
-    return np.concatenate([results.of(metric, **of, fold=fold) for fold in range(1, folds + 1)])
+    found = [results.of(metric, **of, fold=fold) for fold in range(1, folds + 1)]
+    if found[0].ndim == 1:
+        return np.concatenate(found)
+    longest = max(rows.shape[1] for rows in found)
+    return np.concatenate(
+        [np.pad(rows, ((0, 0), (0, longest - rows.shape[1])), constant_values=np.nan) for rows in found]
+    )
 
 
 def judge(results: Results) -> list[Judgement]:
