@@ -139,7 +139,7 @@ def stereo_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray, np.n
     return images, labels, np.where(labels == WITHOUT_OBJECT, a_fifth, instances == VALIDATION_INSTANCE)
 
 
-def lfw(batch: int, seed: int | None, fold: int, folds: int = 10) -> Splits:
+def lfw(batch: int, seed: int | None, fold: int, folds: int | None = None) -> Splits:
     """Return pairs of faces as 2 x 32 x 32 x 3 and whether they show one person, of a fold and of its others.
 
     Pixels are standardized as NORB's, by the faces of the training pairs. The arguments are those of `lfw_arrays`.
@@ -148,10 +148,10 @@ def lfw(batch: int, seed: int | None, fold: int, folds: int = 10) -> Splits:
     return _splits(arrays, batch, seed, record, _standardizer(single_faces(arrays[0][0])))
 
 
-def lfw_arrays(fold: int, folds: int = 10) -> tuple[list, dict]:
+def lfw_arrays(fold: int, folds: int | None = None) -> tuple[list, dict]:
     """Return pairs of faces, uint8, to train, to validate and to test, with their record.
 
-    `folds` are the official ones, or fewer into which neighbours are merged. A fold tests, the official one behind it
+    `folds` are all official ones, or fewer into which neighbours are merged. A fold tests, the official one behind it
     validates, and the others train: no person is in two of the three. Pairs of digits stand in for faces, not folded.
     """
     found = sources.find("lfw")
@@ -160,6 +160,7 @@ def lfw_arrays(fold: int, folds: int = 10) -> tuple[list, dict]:
         record = {**found.record, "preprocessing": f"pairs, half of them of one digit, pixels of {STANDARDIZED}"}
         return [digit_pairs(*images) for images in stored], record
     official = len(found.builder.info.splits)
+    folds = official if folds is None else folds
     if folds < 1 or official % folds:
         raise ValueError(f"Expected folds that the {official} official ones can be merged into. Received: {folds}")
     if not 1 <= fold <= folds:
