@@ -143,7 +143,7 @@ for makers in (peers.OURS, peers.KERAS):
 tiny = Config((4, 4, 4, 8), (2, 4, 4, 8), (8, 16, 4, 5), (2, 4, 4, 8), (1, 2), rounds=3, patience=0.1)
 tiny = dataclasses.replace(tiny, sizes=((2, 4, 4, 8),), lengths=2, trials=2)
 more = [parts.fresh, parts.maxout_dense, parts.every_size, parts.kept]
-machines.IMAGES, machines.WIDTHS = 4_000, (20, 3)
+machines.IMAGES, machines.WIDTHS = 400, (20, 3)
 if on_jax:
     for setting in ("forward", "bfloat16"):
         del unit_times.SETTINGS[setting]
