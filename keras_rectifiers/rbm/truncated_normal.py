@@ -5,6 +5,7 @@ nothing cancels or underflows however far below 0 the mean lies.
 """
 
 import math
+from collections.abc import Sequence
 
 from keras import ops
 from numpy.polynomial import chebyshev
@@ -20,7 +21,8 @@ _SERIES = (
     *(-2.2736544262709938e-10, 9.646806828172895e-11, 2.3939265811145535e-12, -6.886017715155979e-12),
     *(8.943826238502073e-13, 3.1316535017823057e-13, -1.1271704940286482e-13, 1.6056328796156186e-16),
 )
-_DERIVATIVE = tuple(2.0 * chebyshev.chebder(_SERIES))
+# Plain floats: NumPy's would widen float32 on JAX with 64 bits.
+_DERIVATIVE = (2.0 * chebyshev.chebder(_SERIES)).tolist()
 
 # From the starting point below, five steps come to the last digit of float32 and eight to that of float64.
 STEPS = 8
@@ -99,7 +101,7 @@ def _t(x: Tensor) -> Tensor:
     return 1.0 / (1.0 - x * math.sqrt(0.125))
 
 
-def _series(coefficients: tuple, t: Tensor) -> Tensor:
+def _series(coefficients: Sequence[float], t: Tensor) -> Tensor:
     """Return the sum of Chebyshev polynomials in 2 t - 1, by Clenshaw's recurrence."""
     s = 4.0 * t - 2.0
     last = before = 0.0
