@@ -1,19 +1,14 @@
 """Does one seed give the same noise on every backend, eager and compiled?"""
 
-import importlib.util
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backends import BACKENDS, arrays_of_each
+
 # One worker for the module: each of several would draw all the numbers again.
 pytestmark = [pytest.mark.tensorflow_only, pytest.mark.xdist_group("same_noise")]
-
-BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
 # Each backend draws in a process of its own and leaves its numbers in a file.
 DRAW = """
@@ -59,11 +54,7 @@ np.savez(sys.argv[1], **results)
 
 @pytest.fixture(scope="module")
 def draws(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
-    folder: Path = tmp_path_factory.mktemp("draws")
-    for backend in BACKENDS:
-        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-        subprocess.run([sys.executable, "-c", DRAW, folder / f"{backend}.npz"], env=environment, check=True)
-    return {backend: dict(np.load(folder / f"{backend}.npz")) for backend in BACKENDS}
+    return arrays_of_each(DRAW, tmp_path_factory.mktemp("draws"))
 
 
 def pairs(draws: dict, name: str) -> list[tuple[np.ndarray, np.ndarray]]:

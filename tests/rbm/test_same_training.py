@@ -1,18 +1,13 @@
 """Does one seed train the same machine on every backend: TensorFlow eager, as a graph and by XLA, JAX, PyTorch?"""
 
-import importlib.util
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.tensorflow_only, pytest.mark.xdist_group("same_training")]
+from backends import BACKENDS, arrays_of_each
 
-BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
+pytestmark = [pytest.mark.tensorflow_only, pytest.mark.xdist_group("same_training")]
 
 # Each backend trains in a process of its own and leaves its weights in a file.
 TRAIN = """
@@ -47,11 +42,7 @@ np.savez(sys.argv[1], **results)
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
-    folder: Path = tmp_path_factory.mktemp("machines")
-    for backend in BACKENDS:
-        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
-        subprocess.run([sys.executable, "-c", TRAIN, folder / f"{backend}.npz"], env=environment, check=True)
-    return {backend: dict(np.load(folder / f"{backend}.npz")) for backend in BACKENDS}
+    return arrays_of_each(TRAIN, tmp_path_factory.mktemp("machines"))
 
 
 def test_at_least_tensorflow_and_jax_are_compared():
