@@ -9,6 +9,7 @@ import pytest
 from keras_rectifiers import rbm
 from reruns import exports
 from reruns.chapters import norb
+from reruns.chapters.norb import claimed
 from reruns.claims import Verdict
 from reruns.data import pipelines
 from reruns.results import Results
@@ -19,7 +20,7 @@ CONFIG = norb.Config()
 NOISE = 1e-3 * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 
 
-def record(errors=norb.PUBLISHED, always_on=0.0, of_seed=lambda seed: {}):
+def record(errors=claimed.PUBLISHED, always_on=0.0, of_seed=lambda seed: {}):
     """Return five seeds of made-up trials with the paper's errors; `of_seed` overrides metrics by unit and stack."""
 
     def row(seed, unit, layers, pretrained):
@@ -34,11 +35,11 @@ def record(errors=norb.PUBLISHED, always_on=0.0, of_seed=lambda seed: {}):
 
 
 def words(results):
-    return {judged.claim.id: judged.verdict for judged in norb.judge(results)}
+    return {judged.claim.id: judged.verdict for judged in claimed.judge(results)}
 
 
 def test_the_trials_are_the_entries_of_the_papers_two_tables():
-    assert [(t["layers"], t["pretrained"]) for t in norb.trials(CONFIG)] == 2 * list(norb.PUBLISHED)
+    assert [(t["layers"], t["pretrained"]) for t in norb.trials(CONFIG)] == 2 * list(claimed.PUBLISHED)
 
 
 def test_what_the_paper_says_is_confirmed():
@@ -47,18 +48,18 @@ def test_what_the_paper_says_is_confirmed():
 
 
 def test_its_contrary_is_refuted():
-    swapped = {stack: {"NReLU": of["binary"], "binary": of["NReLU"]} for stack, of in norb.PUBLISHED.items()}
+    swapped = {stack: {"NReLU": of["binary"], "binary": of["NReLU"]} for stack, of in claimed.PUBLISHED.items()}
     assert words(record(swapped, always_on=1.1)) == {
         **dict.fromkeys((claim.id for claim in norb.EXPERIMENT.claims), REFUTED),
         # The error of NReLU is then the same after pre-training of the second layer, and that of binary units falls.
         "N-8, NReLU": INCONCLUSIVE,
     }
-    worse = {**norb.PUBLISHED, (2, 2): {"NReLU": 17.0, "binary": 18.8}}
+    worse = {**claimed.PUBLISHED, (2, 2): {"NReLU": 17.0, "binary": 18.8}}
     assert words(record(worse))["N-8, NReLU"] is REFUTED
 
 
 def test_ties_stay_open_or_are_equal():
-    found = words(record({stack: {"NReLU": 20.0, "binary": 20.0} for stack in norb.PUBLISHED}))
+    found = words(record({stack: {"NReLU": 20.0, "binary": 20.0} for stack in claimed.PUBLISHED}))
     assert {name: word for name, word in found.items() if word is not TOO_SMALL} == {
         "N-6": INCONCLUSIVE,
         "N-7": CONFIRMED,
@@ -86,13 +87,13 @@ def test_ties_stay_open_or_are_equal():
     ],
 )
 def test_margins_are_those_of_the_papers_relative_gains(name, stack, error, word):
-    assert words(record({**norb.PUBLISHED, stack: {**norb.PUBLISHED[stack], "NReLU": error}}))[name] is word
+    assert words(record({**claimed.PUBLISHED, stack: {**claimed.PUBLISHED[stack], "NReLU": error}}))[name] is word
 
 
 @pytest.mark.parametrize(("error", "word"), [(18.1, CONFIRMED), (19.5, CONFIRMED), (18.0, REFUTED), (19.6, REFUTED)])
 def test_a_second_layer_changes_nothing_within_half_of_what_it_gained(error, word):
     # Half of 1 - 15.2 / 16.5 is 0.039, of 18.8 that is 0.733.
-    errors = {**norb.PUBLISHED, (2, 2): {"NReLU": 15.2, "binary": error}}
+    errors = {**claimed.PUBLISHED, (2, 2): {"NReLU": 15.2, "binary": error}}
     assert words(record(errors))["N-8, binary"] is word
 
 
