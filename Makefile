@@ -44,6 +44,7 @@ book: .venv/ready ## run every chapter and build the HTML pages
 	    rm -rf book/_build/.jupyter_cache book/_build/.doctrees book/_build/html book/_build/jupyter_execute; }
 	@mv book/_build/sources.now book/_build/sources
 	@echo "== running the chapters and building the pages"
+	@cd book && KERAS_BACKEND=tensorflow PATH="$(CURDIR)/$(BIN):$$PATH" ../$(BIN)/python -m extensions.run_pages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" KERAS_BACKEND=tensorflow \
 	    $(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet book
 	@cd book && ../$(BIN)/python -m extensions.built_pages

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from extensions import built_pages as pages
+from extensions import run_pages
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -44,3 +45,10 @@ def test_no_accuracy_or_error_is_typed_into_a_sentence(page):
     typed = [line for line in prose.splitlines() if re.search(TYPED, line)]
     # Thresholds that were fixed in advance, and the interval's level, are no results.
     assert [line for line in typed if "90 %" not in line and "40 %" not in line] == []
+
+
+def test_the_pages_that_are_run_are_those_of_the_table_of_contents_with_code():
+    run = {page.stem for page in run_pages.notebooks()}
+    with_code = {page.stem for page in BOOK.glob("*.md") if "```{code-cell}" in page.read_text()}
+    listed = set(re.findall(r"(?:root|file): (\w+)", (BOOK / "_toc.yml").read_text()))
+    assert run == with_code & listed and run
