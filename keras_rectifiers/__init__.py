@@ -1,6 +1,7 @@
 """Rectifier units for Keras 3: serializable layers over XLA-compiled kernels, each from its paper."""
 
 from keras_rectifiers import activations
+from keras_rectifiers.activity import UnitActivity, unit_activity
 from keras_rectifiers.compilation import plain
 from keras_rectifiers.layers import (
     ELU,
@@ -26,7 +27,9 @@ __all__ = [
     "RReLU",
     "ScaledSoftplus",
     "SignFlip",
+    "UnitActivity",
     "activations",
     "plain",
     "swap",
+    "unit_activity",
 ]

@@ -17,7 +17,7 @@ import keras
 import pytest
 
 import keras_rectifiers
-from keras_rectifiers import activations, rbm, serving
+from keras_rectifiers import activations, autoencoders, rbm, serving
 from specimens import SPECIMENS
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def test_every_public_symbol_is_in_the_reference():
             found.add(f"{module}.{name}")
     named = {
         f"{module.__name__}.{name}"
-        for module in (keras_rectifiers, activations, rbm, serving)
+        for module in (keras_rectifiers, activations, autoencoders, rbm, serving)
         for name in module.__all__
     }
     assert found == named - {"keras_rectifiers.activations"}
@@ -87,11 +87,13 @@ def test_every_public_symbol_is_in_the_reference():
 
 # What a function returns: its fields are explained, and nobody makes one.
 RETURNED = rbm.Bracket, rbm.LogLikelihood, rbm.PartitionEstimate
-EXPLAINED = [symbol for symbol in (getattr(rbm, name) for name in rbm.__all__) if symbol not in RETURNED]
+EXPLAINED = [getattr(module, name) for module in (rbm, autoencoders) for name in module.__all__]
+EXPLAINED += [keras_rectifiers.unit_activity, keras_rectifiers.UnitActivity]
+EXPLAINED = [symbol for symbol in EXPLAINED if symbol not in RETURNED]
 
 
 @pytest.mark.parametrize("symbol", EXPLAINED, ids=lambda symbol: symbol.__name__)
-def test_every_symbol_of_the_machines_has_an_example_and_explains_its_arguments(symbol):
+def test_every_symbol_of_machines_and_autoencoders_has_an_example_and_explains_its_arguments(symbol):
     assert ">>>" in symbol.__doc__
     arguments = parameters(symbol if inspect.isfunction(symbol) else symbol.__init__)
     if arguments:

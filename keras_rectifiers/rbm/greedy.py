@@ -5,17 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_rectifiers import checks
+from keras_rectifiers import cases, checks
 from keras_rectifiers.compilation import Tensor
 from keras_rectifiers.rbm.rbm import RBM
 from keras_rectifiers.rbm.stacking import activation_of, check_widths, parts_of, shape_after, stacked
 
 FEATURES = ("mean", "network")
-# Rows whose features are computed at once: a stepped sigmoid unit takes 33 numbers for each.
-_ROWS = 256
 
 
 def pretrained(
@@ -71,8 +67,8 @@ def pretrained(
             activation_of(machine)
     if missing := [machine.name for machine in only if not machine.compiled]:
         raise checks.refusal("machines", "machines that are compiled", missing)
-    shape = _shape("data", data)
-    if validation_data is not None and (other := _shape("validation_data", validation_data))[1:] != shape[1:]:
+    shape = cases.shape("data", data)
+    if validation_data is not None and (other := cases.shape("validation_data", validation_data))[1:] != shape[1:]:
         raise checks.refusal("validation_data", f"data of cases of shape {shape[1:]}", other[1:])
     check_widths(parts, shape)
     _check_ranges(parts)
@@ -85,7 +81,7 @@ def pretrained(
         shape = shape_after(part, shape)
         if place < len(parts):
             function = _function(part, features)
-            data, validation_data = _mapped(function, data), _mapped(function, validation_data)
+            data, validation_data = cases.mapped(function, data), cases.mapped(function, validation_data)
     return only
 
 
@@ -101,23 +97,6 @@ def _check_ranges(parts: list[Any]) -> None:
                 )
 
 
-def _shape(name: str, data: Any) -> tuple:
-    if _is_pipeline(data):
-        spec = data.element_spec
-        return tuple((spec[0] if isinstance(spec, tuple) else spec).shape)
-    if hasattr(data, "shape") and hasattr(data, "dtype"):
-        return (None, *data.shape[1:])
-    raise checks.refusal(name, "an array, or on TensorFlow a tf.data pipeline", data)
-
-
-def _is_pipeline(data: Any) -> bool:
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return isinstance(data, tf.data.Dataset)
-
-
 def _prepare(layer: keras.layers.Layer, data: Any, shape: tuple) -> None:
     # Built here, for what a layer keeps of a build within a pipeline's function belongs to that function.
     if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
@@ -130,13 +109,3 @@ def _function(part: Any, features: str) -> Callable[[Tensor], Tensor]:
     if not isinstance(part, RBM):
         return part
     return part.transform if features == "mean" else stacked([part])
-
-
-def _mapped(function: Callable[[Tensor], Tensor], data: Any) -> Any:
-    """Return a function's values of each batch, as a pipeline of a pipeline and as an array of an array."""
-    if data is None:
-        return None
-    if _is_pipeline(data):
-        return data.map(lambda v, *_: function(v))
-    found = [function(data[start : start + _ROWS]) for start in range(0, len(data), _ROWS)]
-    return np.concatenate([ops.convert_to_numpy(rows) for rows in found])

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_rectifiers import cases
 from keras_rectifiers.rbm.norms import norm_ratio
 from keras_rectifiers.rbm.units import Gaussian, Unit
 
 # How far a layer of Gaussian units may be from a mean of 0 and a deviation of 1 before a warning.
 FAR_MEAN, FAR_DEVIATION = 0.5, 2.0
-CASES = 1000
 
 
 def check(data: Any, unit: Unit) -> int | None:
@@ -21,20 +21,20 @@ def check(data: Any, unit: Unit) -> int | None:
 
     Return the width of the cases, or None for data that can be read once only: they are not looked at.
     """
-    cases = _first_cases(data)
-    if cases is None:
+    first = cases.first(data)
+    if first is None:
         return None
-    if cases.ndim != 2:
-        raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {cases.shape}")
-    check_range(cases, unit)
+    if first.ndim != 2:
+        raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {first.shape}")
+    check_range(first, unit)
     if isinstance(unit, Gaussian):
-        _warn_unless_standardized(cases)
-    return cases.shape[1]
+        _warn_unless_standardized(first)
+    return first.shape[1]
 
 
-def check_range(cases: np.ndarray, unit: Unit) -> None:
+def check_range(states: np.ndarray, unit: Unit) -> None:
     """Refuse cases of which some lie outside the visible units' range."""
-    least, most = float(cases.min()), float(cases.max())
+    least, most = float(states.min()), float(states.max())
     if not (unit.least <= least and most <= unit.most):  # written so that NaN fails the comparison
         remedy = "; divide pixels by 255" if most > 1 and unit.most == 1 else ""
         raise ValueError(
@@ -43,8 +43,8 @@ def check_range(cases: np.ndarray, unit: Unit) -> None:
         )
 
 
-def _warn_unless_standardized(cases: np.ndarray) -> None:
-    mean, deviation = float(cases.mean()), float(cases.std())
+def _warn_unless_standardized(states: np.ndarray) -> None:
+    mean, deviation = float(states.mean()), float(states.std())
     if abs(mean) > FAR_MEAN or not 1 / FAR_DEVIATION < deviation < FAR_DEVIATION:
         warnings.warn(
             "Gaussian units have a variance of 1: standardize the data, to a mean of 0 and a deviation of 1. "
@@ -53,31 +53,16 @@ def _warn_unless_standardized(cases: np.ndarray) -> None:
         )
 
 
-def _first_cases(data: Any) -> np.ndarray | None:
-    if hasattr(data, "shape"):
-        return np.asarray(ops.convert_to_numpy(data[:CASES]))
-    # A generator would lose what is read of it.
-    if hasattr(data, "__next__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
-        return None
-    by_place = hasattr(data, "__getitem__") and not isinstance(data, dict)
-    first = data[0] if by_place else next(iter(data))
-    return np.asarray(ops.convert_to_numpy(_inputs(first)))
-
-
-def _inputs(batch: Any) -> Any:
-    return batch[0] if isinstance(batch, tuple | list) else batch
-
-
 def mean_of(data: Any, unit: Unit) -> tuple[np.ndarray, int]:
     """Return the mean of an array's cases, or of all batches', in float64, and how many they are."""
-    total, cases = 0.0, 0
-    for batch in [data] if hasattr(data, "shape") else data:
-        values = np.asarray(ops.convert_to_numpy(_inputs(batch)), "float64")
+    total, count = 0.0, 0
+    for batch in cases.batches(data):
+        values = np.asarray(batch, "float64")
         check(values, unit)
-        total, cases = total + values.sum(axis=0), cases + len(values)
-    if not cases:
+        total, count = total + values.sum(axis=0), count + len(values)
+    if not count:
         raise ValueError(f"Expected data of at least one case. Received: {data}")
-    return np.asarray(total / cases), cases
+    return np.asarray(total / count), count
 
 
 def watched(callbacks: Any) -> list[keras.callbacks.Callback]:
