@@ -5,7 +5,18 @@ import importlib
 from reruns.experiment import Experiment
 
 # In the order of the book.
-NAMES = ("data", "rectifiers", "elu", "initialisation", "sparsity", "six_times_faster", "prelu", "cost", "serving")
+NAMES = (
+    "data",
+    "rectifiers",
+    "elu",
+    "initialisation",
+    "sparsity",
+    "six_times_faster",
+    "prelu",
+    "maxout",
+    "cost",
+    "serving",
+)
 # Of these everything is computed while the page is built: their modules declare CLAIMS and have no record.
 UNRECORDED = ("rectification", "stepped_sigmoid", "equivariance")
 
