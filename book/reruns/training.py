@@ -76,6 +76,11 @@ def fit(
     return found
 
 
+def lost(curves: Sequence[str], numbers: Sequence[str]) -> dict[str, Any]:
+    """Return what a trial returns whose training was stopped because it diverged: its metrics, none of them known."""
+    return {**{name: [float("nan")] for name in curves}, **dict.fromkeys(numbers, float("nan"))}
+
+
 def _made(metric: Any) -> keras.Metric:
     """Return a metric with its variables, as Keras makes it of the name of the accuracy or of a function."""
     if metric == "accuracy":

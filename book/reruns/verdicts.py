@@ -204,6 +204,29 @@ def decide(claim: Claim, values: Any, unit: str = "") -> Judgement:
     return by_evidence(claim, RULES[claim.rule](values, claim.margin, claim.level), unit)
 
 
+def bounded(claim: Claim, least: Any, most: Any, unit: str = "") -> Judgement:
+    """Judge a claim about differences of which only bounds are known: by the one that makes it harder to decide.
+
+    It is confirmed if the lower bounds confirm it, refuted, or too small, if the upper ones do, and otherwise open.
+    """
+    low, high = decide(claim, least, unit), decide(claim, most, unit)
+    if low.verdict is CONFIRMED or high.verdict in (REFUTED, Verdict.TOO_SMALL):
+        return low if low.verdict is CONFIRMED else high
+    return Judgement(claim, INCONCLUSIVE, f"at least {low.found}; at most {high.found}")
+
+
+def of_folds(values: Any, tested: int, trained: int) -> np.ndarray:
+    """Return the values of folds, spread as far about their mean as their interval must be wider.
+
+    The trainings of two folds share most of their cases. Nadeau and Bengio 2003 put 1/n + tested/trained in the place
+    of 1/n in the variance of the mean.
+    """
+    values = np.asarray(values, float)
+    if not np.isfinite(values).all():
+        return values
+    return values.mean() + (values - values.mean()) * np.sqrt(1 + len(values) * tested / trained)
+
+
 def known(found: Any, of: np.ndarray) -> np.ndarray:
     """Return what was found of each run by these numbers of it, a row a run, and NaN where one of them is lost.
 

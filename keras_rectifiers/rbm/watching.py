@@ -1,6 +1,5 @@
 """What a training is watched by: its data before it begins, its loss and its norm ratio, its free energies."""
 
-import math
 import warnings
 from typing import Any
 
@@ -8,12 +7,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import cases
+from keras_rectifiers import cases, diverging
 from keras_rectifiers.rbm.norms import norm_ratio
 from keras_rectifiers.rbm.units import Gaussian, Unit
 
 # How far a layer of Gaussian units may be from a mean of 0 and a deviation of 1 before a warning.
 FAR_MEAN, FAR_DEVIATION = 0.5, 2.0
+_REMEDY = (
+    "Lower the learning rate; standardize the data of Gaussian units; bound rectified machines by "
+    "kernel_constraint=NormRatio()"
+)
 
 
 def check(data: Any, unit: Unit) -> int | None:
@@ -77,12 +80,7 @@ class Divergence(keras.callbacks.Callback):
         self.warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise RuntimeError(
-                "The training diverged. Lower the learning rate; standardize the data of Gaussian units; bound "
-                f"rectified machines by kernel_constraint=NormRatio(). Received: loss={loss} in epoch {epoch + 1}"
-            )
+        diverging.refuse(logs, epoch, _REMEDY)
         ratio = norm_ratio(self.model.kernel, self.model.visible, self.model.hidden, steps=30)
         if ratio >= 1 and not self.warned:
             self.warned = True

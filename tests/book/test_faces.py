@@ -10,6 +10,7 @@ import tensorflow as tf
 from sklearn import linear_model, metrics
 
 from keras_rectifiers import rbm
+from keras_rectifiers.diverging import DivergedError
 from reruns import exports
 from reruns.chapters import faces
 from reruns.claims import Verdict
@@ -65,6 +66,24 @@ def test_folds_that_disagree_leave_it_open():
     assert found["N-10, 5 folds, pre-trained"] is INCONCLUSIVE
     assert found["N-10, 10 folds, pre-trained"] is CONFIRMED
     assert found["N-10, 10 folds, not pre-trained"] is INCONCLUSIVE
+
+
+def test_folds_of_several_seeds_are_not_taken_for_more_folds():
+    rows = record().rows
+    with pytest.raises(ValueError, match="Expected folds of one seed"):
+        faces.judge(Results([*rows, *({**row, "seed": 1} for row in rows)]))
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_of_a_training_that_diverges_no_metric_is_known(pretrained, monkeypatch):
+    def diverges(*arguments):
+        raise DivergedError
+
+    monkeypatch.setattr(faces, "trained", diverges)
+    found = faces.trial(CONFIG, seed=0, unit="NReLU", pretrained=pretrained, folds=10, fold=1)
+    assert all(np.isnan(value).all() for value in found.values())
+    assert {"test_accuracy", "area", "true_positives", "train_loss"} <= set(found)
+    assert ("norm_ratio" in found) is pretrained
 
 
 def test_a_run_that_diverged_decides_nothing():

@@ -251,3 +251,28 @@ def test_of_a_run_nothing_is_known_if_one_of_its_numbers_is_lost():
     layers = np.array([[1.0, 2.0], [np.nan, 2.0], [1.0, np.inf], [3.0, 4.0]])
     np.testing.assert_array_equal(verdicts.known((layers < 3).mean(axis=1), layers), [1, np.nan, np.nan, 0])
     np.testing.assert_array_equal(verdicts.known(layers[:, 0] < 2, layers[:, 0]), [True, np.nan, True, False])
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "word"),
+    [
+        ([1.0, 1.1, 0.9], [3.0, 3.1, 2.9], Verdict.CONFIRMED),
+        ([-3.0, -3.1, -2.9], [2.0, 2.1, 1.9], Verdict.INCONCLUSIVE),
+        ([-3.0, -3.1, -2.9], [0.2, 0.3, 0.1], Verdict.TOO_SMALL),
+        ([-3.0, -3.1, -2.9], [-1.0, -1.1, -0.9], Verdict.REFUTED),
+        ([1.0, 1.1, np.nan], [3.0, 3.1, np.nan], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_bounds_decide_only_where_the_truth_between_them_cannot_matter(least, most, word):
+    claim = claims.Claim("B", "", "", "", margin=0.5)
+    assert verdicts.bounded(claim, least, most).verdict is word
+
+
+def test_the_interval_of_folds_is_that_of_nadeau_and_bengio():
+    values = np.array([1.0, 3.0, 2.0, 5.0, 4.0])
+    widened = verdicts.of_folds(values, 1200, 4200)
+    mean, half = verdicts.interval(widened)
+    assert mean == pytest.approx(3.0)
+    variance = (1 / 5 + 1200 / 4200) * values.var(ddof=1)
+    assert half == pytest.approx(stats.t.ppf(0.95, 4) * np.sqrt(variance))
+    assert np.isnan(verdicts.of_folds([1.0, np.nan], 1, 2)).tolist() == [False, True]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy import optimize, stats
 
 from keras_rectifiers import rbm
+from keras_rectifiers.diverging import DivergedError
 from reruns import exports, training, verdicts
 from reruns.claims import Claim, Judgement, Verdict
 from reruns.data import pipelines
@@ -56,7 +57,14 @@ def trials(config: Config) -> list[Trial]:
 
 def trial(config: Config, seed: int, unit: str, pretrained: bool, folds: int, fold: int) -> dict[str, Any]:
     """Train one network on all but a fold and return its curves, its accuracies in percent, and its ROC curve."""
-    model, splits, found = trained(config, seed, unit, pretrained, folds, fold)
+    try:
+        model, splits, found = trained(config, seed, unit, pretrained, folds, fold)
+    except DivergedError:
+        curves = ["train_loss", "validation_loss", "true_positives"]
+        numbers = [*(f"{split}_accuracy" for split in ("train", "validation", "test")), "area"]
+        if pretrained:
+            curves, numbers = [*curves, "reconstruction_error", "activity"], [*numbers, "norm_ratio"]
+        return training.lost(curves, numbers)
     same = np.concatenate([y for _, y in splits.test.as_numpy_iterator()])
     return {**found, **receiver(same, model.predict(splits.test, verbose=0)[:, 0])}
 
@@ -167,8 +175,8 @@ BETTER = {
     (folds, pretrained): Claim(
         f"N-10, {folds} folds, {NAMES[pretrained]}",
         f"NReLUs tell faces apart more accurately than binary units, {NAMES[pretrained]}",
-        f"difference of the accuracies over {folds} folds, L > 0",
-        f"{PAPER}, table 3",
+        f"difference of the accuracies over {folds} folds, interval widened for their overlap, L > 0",
+        f"{PAPER}, table 3" + ("" if folds == 5 else "; over ten folds ours"),
         unlike=UNLIKE,
         published="{:.2f} ± {:.2f} against {:.2f} ± {:.2f} %, not firmly".format(
             *PUBLISHED["NReLU", pretrained], *PUBLISHED["binary", pretrained]
@@ -178,25 +186,31 @@ BETTER = {
     for folds, pretrained, predicted in (
         (5, False, Verdict.INCONCLUSIVE),
         (5, True, Verdict.INCONCLUSIVE),
-        (10, False, Verdict.CONFIRMED),
+        (10, False, Verdict.INCONCLUSIVE),
         (10, True, Verdict.CONFIRMED),
     )
 }
 PRETRAINING = Claim(
     "N-10, pre-training",
     "pre-training makes NReLUs more accurate",
-    "difference of the accuracies over 10 folds, L > 0",
-    f"{PAPER}, table 3",
+    "difference of the accuracies over 10 folds, interval widened for their overlap, L > 0",
+    f"{PAPER}, table 3; over ten folds ours",
     unlike=UNLIKE,
     published="79.25 against 80.73 %",
     predicted=Verdict.CONFIRMED,
 )
 
 
+# How many pairs test and train, by the number of folds.
+SIZES = {5: (1200, 4200), 10: (600, 4800)}
+
+
 def by_fold(results: Results, metric: str, unit: str, pretrained: bool, folds: int) -> np.ndarray:
     """Return a metric of one kind of network, a row a fold; NaN where a run diverged, or behind a curve's end."""
     of = {"unit": unit, "pretrained": pretrained, "folds": folds}
     found = [results.of(metric, **of, fold=fold) for fold in range(1, folds + 1)]
+    if len(results.seeds) > 1:
+        raise ValueError(f"Expected folds of one seed, which others would only repeat. Received: {results.seeds}")
     if found[0].ndim == 1:
         return np.concatenate(found)
     longest = max(rows.shape[1] for rows in found)
@@ -212,13 +226,18 @@ def judge(results: Results) -> list[Judgement]:
         return by_fold(results, "test_accuracy", unit, pretrained, folds)
 
     found = [
-        verdicts.decide(claim, accuracy("NReLU", pretrained, folds) - accuracy("binary", pretrained, folds), "points")
+        widened(claim, accuracy("NReLU", pretrained, folds) - accuracy("binary", pretrained, folds))
         for (folds, pretrained), claim in BETTER.items()
     ]
     return [
         *found,
-        verdicts.decide(PRETRAINING, accuracy("NReLU", True, 10) - accuracy("NReLU", False, 10), "points"),
+        widened(PRETRAINING, accuracy("NReLU", True, 10) - accuracy("NReLU", False, 10)),
     ]
+
+
+def widened(claim: Claim, differences: np.ndarray) -> Judgement:
+    """Return the verdict on differences of folds, which share most of what they are trained on."""
+    return verdicts.decide(claim, verdicts.of_folds(differences, *SIZES[len(differences)]), "points")
 
 
 def best(results: Results) -> dict[str, Any]:

@@ -21,16 +21,18 @@ PUBLISHED = {
 # By AIS, and by reverse AIS where it was published; PyDeep's thresholded, CD-25's drawn, of their table 1.
 PUBLISHED_LARGE = {"PCD-1": (-84.86, -96.61), "CD-1": (), "CD-25": (-86.34,)}
 
-# Fixed before the recorded runs. A margin on what centering or sweeps bring is half of what they brought there.
+# Fixed before the recorded runs. A margin on what centering brings is half of what it brought there.
 FLOOR = -149.0
 NAT = 1.0
 HALF = {
     images: round((PUBLISHED["centered", images] - PUBLISHED["plain", images]) / 2, 2)
     for images in ("digits", "flipped")
 }
+ENDS = "from the ends of AIS and reverse AIS that tell against it; refuted from those that tell for it"
 
 of_few = functools.partial(
-    Claim, unlike="50,000 training images instead of 60,000, and fewer epochs at a larger rate, with momentum"
+    Claim,
+    unlike="50,000 training images instead of 60,000, fewer epochs with momentum, the better of two learning rates",
 )
 of_many = functools.partial(
     Claim, unlike="50,000 training images, and far fewer epochs; pixels that were drawn are of a draw of our own"
@@ -84,10 +86,10 @@ PLAIN_FLIPPED = of_few(
 PERSISTENT = of_many(
     "L-4",
     "with 500 hidden units and PCD-1 the test log-probability is at least that published for it",
-    "the smaller of AIS and reverse AIS, of thresholded test images, less PyDeep's smaller one, L > 0",
+    f"difference for thresholded test images, L > 0 {ENDS}",
     f"{PYDEEP}, RBM_MNIST_big",
     published="-84.9 by AIS and -96.6 by reverse AIS, not converged, pixels thresholded",
-    predicted=Verdict.CONFIRMED,
+    predicted=Verdict.INCONCLUSIVE,
 )
 SWEEPS = of_many(
     "L-5",
@@ -100,7 +102,7 @@ SWEEPS = of_many(
 MORE_SWEEPS = of_many(
     "L-6",
     "25 sweeps for each gradient give a better likelihood than one",
-    f"the smaller of CD-25's two estimates less the larger of CD-1's, pixels drawn, L > 0 and mean ≥ {NAT:g}",
+    f"difference for drawn test images, L > 0 and mean ≥ {NAT:g} {ENDS}",
     f"{MURRAY}, table 1",
     margin=NAT,
     published="better, pixels drawn",
@@ -109,10 +111,9 @@ MORE_SWEEPS = of_many(
 AGREED = Claim(
     "L-7",
     "AIS and reverse AIS agree on each machine of 500 hidden units",
-    f"gap of the two estimates of log Z, of the machine where it is largest, whole interval within {NAT:g}",
+    f"in no run a gap between the two estimates of log Z of more than {NAT:g}",
     "ours",
-    Rule.EQUIVALENCE,
-    margin=NAT,
+    Rule.NEVER,
     published="not in PyDeep's: they differ by 11.8 nats",
     predicted=Verdict.REFUTED,
 )
@@ -123,23 +124,26 @@ CLAIMS = (LIKELIHOOD, AS_GOOD, FLIPPED, PLAIN, PLAIN_FLIPPED, PERSISTENT, SWEEPS
 
 def judge(results: Results) -> list[Judgement]:
     """Return the verdict on each claim that the recorded trials decide."""
+    results = results.chosen(over="rate", by="last_validation")
     exact = {
         (gradient, images): results.of("test_log_likelihood", gradient=gradient, images=images)
         for gradient, images in PUBLISHED
     }
     centered, of_flipped = exact["centered", "digits"], exact["centered", "flipped"]
     forward, least, most = ({c: found(results, c) for c in PUBLISHED_LARGE} for found in (by_ais, smaller, larger))
-    gaps = np.stack([results.of("gap", chains=chains) for chains in PUBLISHED_LARGE], axis=1)
+    persistent = least["PCD-1"] - max(PUBLISHED_LARGE["PCD-1"]), most["PCD-1"] - min(PUBLISHED_LARGE["PCD-1"])
+    sweeps = least["CD-25"] - most["CD-1"], most["CD-25"] - least["CD-1"]
+    gaps = np.concatenate([results.of("gap", chains=chains) for chains in PUBLISHED_LARGE])
     return [
         verdicts.decide(LIKELIHOOD, centered - FLOOR, "nats"),
         verdicts.decide(AS_GOOD, centered - PUBLISHED["centered", "digits"], "nats"),
         verdicts.decide(FLIPPED, of_flipped - centered, "nats"),
         verdicts.decide(PLAIN, centered - exact["plain", "digits"], "nats"),
         verdicts.decide(PLAIN_FLIPPED, of_flipped - exact["plain", "flipped"], "nats"),
-        verdicts.decide(PERSISTENT, least["PCD-1"] - min(PUBLISHED_LARGE["PCD-1"]), "nats"),
+        verdicts.bounded(PERSISTENT, *persistent, "nats"),
         verdicts.decide(SWEEPS, forward["CD-25"] - PUBLISHED_LARGE["CD-25"][0], "nats"),
-        verdicts.decide(MORE_SWEEPS, least["CD-25"] - most["CD-1"], "nats"),
-        verdicts.decide(AGREED, verdicts.furthest(gaps), "nats"),
+        verdicts.bounded(MORE_SWEEPS, *sweeps, "nats"),
+        verdicts.never(AGREED, np.abs(gaps) - NAT),
     ]
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_rectifiers import rbm
+from keras_rectifiers.diverging import DivergedError
 from reruns import exports, training
 from reruns.chapters.norb import claimed
 from reruns.data import pipelines
@@ -36,6 +37,7 @@ class Config:
     binary_rate: float = 0.1
     epochs: int = 30
     train: int | None = 20_000
+    filters: int = 12  # of the first seed's machines of one layer, to be seen
 
 
 def trials(config: Config) -> list[Trial]:
@@ -48,8 +50,17 @@ def trials(config: Config) -> list[Trial]:
 
 
 def trial(config: Config, seed: int, unit: str, layers: int, pretrained: int) -> dict[str, Any]:
-    """Train one network; return its errors in percent and, where it was pre-trained, how often its features are on."""
-    return trained(config, seed, unit, layers, pretrained)[1]
+    """Train one network; return its errors in percent and, where it was pre-trained, what its machines do."""
+    try:
+        return trained(config, seed, unit, layers, pretrained)[1]
+    except DivergedError:
+        curves, numbers = ["train_loss", "validation_accuracies"], ["train_error", "validation_error", "test_error"]
+        if pretrained:
+            curves, numbers = [*curves, "reconstruction_error", "activity"], [*numbers, "norm_ratio", "always_on"]
+            curves.append("deviations")
+        if pretrained == 2:
+            curves, numbers = [*curves, "second_reconstruction_error"], [*numbers, "second_norm_ratio"]
+        return training.lost(curves, numbers)
 
 
 def trained(
@@ -65,14 +76,12 @@ def trained(
         with warnings.catch_warnings():
             # The ratio is recorded. From 1 on long chains run away; the one sweep of these machines starts at data.
             warnings.filterwarnings("ignore", "The norm ratio")
-            first, *_ = rbm.pretrained(parts, pairs, epochs=config.machine_epochs, shuffle=False, verbose=0)
-        found = {
-            "reconstruction_error": first.history.history["reconstruction_error"],
-            "norm_ratio": rbm.norm_ratio(first.kernel, first.visible, first.hidden),
-            **activity(first, pairs),
-        }
+            rbm.pretrained(parts, pairs, epochs=config.machine_epochs, shuffle=False, verbose=0)
+        found = of_machines(machines[:pretrained], pairs)
+        if seed == 0 and layers == 1:
+            found["filters"] = filters(machines[0], config.filters)
     splits = data(config, seed)
-    network = of_machines(machines, seed)
+    network = network_of(machines, seed)
     best = keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=config.epochs, restore_best_weights=True)
     curves = training.fit(
         network,
@@ -125,9 +134,27 @@ def stack(config: Config, unit: str, seed: int, layers: int, pretrained: int) ->
     return machines
 
 
-def of_machines(machines: list[rbm.RBM], seed: int) -> keras.Sequential:
+def network_of(machines: list[rbm.RBM], seed: int) -> keras.Sequential:
     """Return the network of machines, max(0, x) or the logistic function, with a softmax of the classes on top."""
     return rbm.stacked([keras.layers.Flatten(), *machines], CLASSES, shape=PIXELS, seed=1000 * seed + len(machines))
+
+
+def of_machines(machines: list[rbm.RBM], pairs: Any) -> dict[str, Any]:
+    """Return what is recorded of trained machines: of the first, and of a second one under names of its own.
+
+    The weights' deviations tell how far training has led from the initial ones.
+    """
+    found: dict[str, Any] = {"deviations": [float(np.asarray(machine.kernel).std()) for machine in machines]}
+    for machine, which in zip(machines, ("", "second_"), strict=False):
+        found[f"{which}reconstruction_error"] = machine.history.history["reconstruction_error"]
+        found[f"{which}norm_ratio"] = rbm.norm_ratio(machine.kernel, machine.visible, machine.hidden)
+    return {**found, **activity(machines[0], pairs)}
+
+
+def filters(machine: rbm.RBM, count: int) -> list[float]:
+    """Return the first units' weights to the left images, one unit behind the other."""
+    weights = np.asarray(machine.kernel).T.reshape(-1, *PIXELS)[:count, ..., 0]
+    return weights.round(4).ravel().tolist()
 
 
 BINS = 20

@@ -22,8 +22,7 @@ PUBLISHED_OTHERS = {
     "convolutional network, support vector machine on top": 5.9,
 }
 
-# Fixed before the recorded runs. Relative to the binary units' error, about half of what the paper found.
-LEAST_GAIN = {0: 0.10, 1: 0.05}
+# Fixed before the recorded runs.
 NOT_WORSE_BY = 0.5  # points
 # Of a second layer's pre-training: half of the relative gain that it brought NReLU in the paper.
 HALF_THE_GAIN = round((1 - PUBLISHED[2, 2]["NReLU"] / PUBLISHED[2, 1]["NReLU"]) / 2, 3)
@@ -40,7 +39,7 @@ of_paper = functools.partial(
 def better(name: str, says: str, layers: int, pretrained: int) -> Claim:
     """Return the claim that NReLU errs less than binary units in a stack of the paper's tables."""
     ours, theirs = (PUBLISHED[layers, pretrained][unit] for unit in ("NReLU", "binary"))
-    margin = LEAST_GAIN[min(pretrained, 1)]
+    margin = round((1 - ours / theirs) / 2, 3)  # half of what the paper found, relative to the binary units' error
     return of_paper(
         name,
         f"NReLU has a lower test error than binary units {says}",
@@ -80,8 +79,9 @@ WITHOUT = of_paper(
 SECOND = of_paper(
     "N-8, NReLU",
     "pre-training the second layer too lowers NReLU's test error",
-    "relative difference of the test errors, L > 0",
+    f"relative difference of the test errors, L > 0 and mean ≥ {HALF_THE_GAIN:g}",
     f"{PAPER}, table 2",
+    margin=HALF_THE_GAIN,
     published="16.5 against 15.2 %",
     predicted=Verdict.INCONCLUSIVE,
 )
