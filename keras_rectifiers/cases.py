@@ -10,9 +10,8 @@ from keras import ops
 from keras_rectifiers import checks
 from keras_rectifiers.compilation import Tensor
 
-# How many cases of an array are looked at before a training, and of how many features are computed at once: a stepped
-# sigmoid unit takes 33 numbers for each of its features.
-FIRST, ROWS = 1000, 256
+# Of how many cases an array's features are computed at once: a stepped sigmoid unit takes 33 numbers for each.
+ROWS = 256
 
 
 def is_pipeline(data: Any) -> bool:
@@ -34,10 +33,10 @@ def batches(data: Any) -> Iterable[np.ndarray]:
     return (ops.convert_to_numpy(inputs(batch)) for batch in ([data] if hasattr(data, "shape") else data))
 
 
-def first(data: Any) -> np.ndarray | None:
-    """Return the first cases, or None of data that can be read once only."""
+def known(data: Any) -> np.ndarray | None:
+    """Return what can be known of data before a training: an array, the first batch of batches, None of a generator."""
     if hasattr(data, "shape"):
-        return np.asarray(ops.convert_to_numpy(data[:FIRST]))
+        return np.asarray(ops.convert_to_numpy(data))
     # A generator would lose what is read of it.
     if hasattr(data, "__next__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         return None

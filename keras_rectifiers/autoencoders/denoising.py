@@ -167,9 +167,9 @@ class DenoisingAutoencoder(keras.Model):
 
         Of a model that is not built, with a scaled reconstruction, all of the data are looked through first.
         """
-        first = cases.first(x)
-        if first is not None:
-            width = self._checked_width(first)
+        known = cases.known(x)
+        if known is not None:
+            width = self._checked_width(known)
             if not self.built:
                 self.initialize(x) if self._way.scales else self.build((None, width))
         elif not self.built:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_rectifiers import checks, keys, noise, tensors
+from keras_rectifiers import cases, checks, keys, noise, tensors
 from keras_rectifiers.compilation import Tensor
 from keras_rectifiers.rbm import gibbs, pseudo_likelihood, replicas, watching
 from keras_rectifiers.rbm.units import Binary, Unit, biases_of, unit_of, width_of
@@ -37,7 +37,8 @@ class RBM(keras.Model):
         \langle v h \rangle_\text{model} - \langle v h \rangle_\text{data}
 
     for every statistic h. **The loss is a difference and may well be negative**; that it falls says little. Watch
-    `reconstruction_error`, and `free_energy` of data that it was trained on beside data that it was not.
+    `reconstruction_error`, and `free_energy` of data that it was trained on beside data that it was not; of rectified
+    machines `norm_ratio`, which `fit` adds to each epoch's logs.
 
     Args:
         units: hidden units, an integer of at least 1.
@@ -198,6 +199,8 @@ class RBM(keras.Model):
     def fit(self, x: Any = None, *args: Any, callbacks: Any = None, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; data out of range are refused, and a run that diverges is stopped."""
         width = watching.check(x, self.visible)
+        if (held_out := kwargs.get("validation_data")) is not None:
+            watching.check(cases.inputs(held_out), self.visible)
         # Keras would build it in the midst of the compiled step, where weights cannot be drawn.
         if width and not self.built:
             self.build((None, width))

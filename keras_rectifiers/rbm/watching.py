@@ -1,5 +1,6 @@
 """What a training is watched by: its data before it begins, its loss and its norm ratio, its free energies."""
 
+import math
 import warnings
 from typing import Any
 
@@ -20,25 +21,34 @@ _REMEDY = (
 
 
 def check(data: Any, unit: Unit) -> int | None:
-    """Refuse data of which the first cases lie outside the visible units' range; warn if Gaussian ones' are far off.
+    """Refuse data outside the visible units' range; warn if Gaussian ones' are far from standardized.
 
     Return the width of the cases, or None for data that can be read once only: they are not looked at.
     """
-    first = cases.first(data)
-    if first is None:
+    known = cases.known(data)
+    if known is None:
         return None
-    if first.ndim != 2:
-        raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {first.shape}")
-    check_range(first, unit)
+    width = _checked(known, unit)
     if isinstance(unit, Gaussian):
-        _warn_unless_standardized(first)
-    return first.shape[1]
+        _warn_unless_standardized(float(known.mean()), float(known.std()))
+    return width
+
+
+def _checked(states: np.ndarray, unit: Unit) -> int:
+    if states.ndim != 2:
+        raise ValueError(f"RBM expected data of shape (cases, visible). Received: shape {states.shape}")
+    if not states.size:
+        raise ValueError(f"Expected data of at least one case. Received: shape {states.shape}")
+    check_range(states, unit)
+    return states.shape[1]
 
 
 def check_range(states: np.ndarray, unit: Unit) -> None:
     """Refuse cases of which some lie outside the visible units' range."""
     least, most = float(states.min()), float(states.max())
-    if not (unit.least <= least and most <= unit.most):  # written so that NaN fails the comparison
+    if not (unit.least <= least and most <= unit.most and math.isfinite(most - least)):
+        if math.isinf(unit.least):
+            raise ValueError(f"{unit} units expected finite values. Received: values from {least:g} to {most:g}")
         remedy = "; divide pixels by 255" if most > 1 and unit.most == 1 else ""
         raise ValueError(
             f"{unit} units expected values in [{unit.least:g}, {unit.most:g}]{remedy}. "
@@ -46,8 +56,7 @@ def check_range(states: np.ndarray, unit: Unit) -> None:
         )
 
 
-def _warn_unless_standardized(states: np.ndarray) -> None:
-    mean, deviation = float(states.mean()), float(states.std())
+def _warn_unless_standardized(mean: float, deviation: float) -> None:
     if abs(mean) > FAR_MEAN or not 1 / FAR_DEVIATION < deviation < FAR_DEVIATION:
         warnings.warn(
             "Gaussian units have a variance of 1: standardize the data, to a mean of 0 and a deviation of 1. "
@@ -58,19 +67,24 @@ def _warn_unless_standardized(states: np.ndarray) -> None:
 
 def mean_of(data: Any, unit: Unit) -> tuple[np.ndarray, int]:
     """Return the mean of an array's cases, or of all batches', in float64, and how many they are."""
-    total, count = 0.0, 0
+    total, squares, count = 0.0, 0.0, 0
     for batch in cases.batches(data):
         values = np.asarray(batch, "float64")
-        check(values, unit)
-        total, count = total + values.sum(axis=0), count + len(values)
+        _checked(values, unit)
+        total, squares, count = total + values.sum(axis=0), squares + np.square(values).sum(), count + len(values)
     if not count:
         raise ValueError(f"Expected data of at least one case. Received: {data}")
-    return np.asarray(total / count), count
+    mean = np.asarray(total / count)
+    if isinstance(unit, Gaussian):
+        _warn_unless_standardized(
+            float(mean.mean()), math.sqrt(max(0.0, squares / (count * mean.size) - mean.mean() ** 2))
+        )
+    return mean, count
 
 
 def watched(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return the callbacks of a training with one that stops it when it diverges."""
-    return [*keras.tree.flatten(callbacks or []), Divergence()]
+    return [Divergence(), *keras.tree.flatten(callbacks or [])]
 
 
 class Divergence(keras.callbacks.Callback):
@@ -82,6 +96,8 @@ class Divergence(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         diverging.refuse(logs, epoch, _REMEDY)
         ratio = norm_ratio(self.model.kernel, self.model.visible, self.model.hidden, steps=30)
+        if ratio and logs is not None:
+            logs["norm_ratio"] = ratio
         if ratio >= 1 and not self.warned:
             self.warned = True
             warnings.warn(
@@ -118,10 +134,13 @@ class FreeEnergyGap(keras.callbacks.Callback):
         super().__init__()
         self.trained, self.held_out = trained, held_out
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._mean(self.trained[:1])
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is not None:
             held_out, trained = (self._mean(v) for v in (self.held_out, self.trained))
             logs["free_energy_gap"] = held_out - trained
 
     def _mean(self, v: Any) -> float:
-        return float(ops.stop_gradient(ops.mean(self.model.free_energy(v))))
+        return float(np.mean(cases.mapped(lambda part: ops.stop_gradient(self.model.free_energy(part)), v)))

@@ -19,6 +19,7 @@ from keras_rectifiers.rbm import (
     Softmax,
     SteppedSigmoid,
     TruncatedGaussian,
+    norm_ratio,
 )
 from tiny_machines import BINARY, Tiny
 
@@ -188,7 +189,8 @@ def test_machines_without_a_free_energy_have_no_such_metric(rng):
     machine = RBM(3, Gaussian(), NReLU(), seed=3)
     machine.compile("sgd", run_eagerly=True)
     history = machine.fit(rng.normal(size=(100, 4)).astype("float32"), verbose=0).history
-    assert set(history) == {"loss", "reconstruction_error", "activity"}
+    assert set(history) == {"loss", "reconstruction_error", "activity", "norm_ratio"}
+    assert history["norm_ratio"][-1] == pytest.approx(norm_ratio(machine.kernel, Gaussian(), NReLU()), rel=1e-3)
     assert set(machine(np.ones((2, 4), "float32"))) == {"hidden", "reconstruction", "activity"}
 
 

@@ -190,9 +190,40 @@ def test_data_that_can_be_read_once_lose_nothing_to_the_check(rng):
     assert int(ops.convert_to_numpy(machine.optimizer.iterations)) == 3
 
 
-def test_no_data_are_refused():
+@pytest.mark.parametrize("data", [[], np.zeros((0, 4), "float32")], ids=["no batches", "no rows"])
+def test_no_data_are_refused(data):
     with pytest.raises(ValueError, match="Expected data of at least one case. Received: "):
-        RBM(2).initialize([])
+        RBM(2).initialize(data)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(wrong):
+    data = np.tile(np.float32([-1, 1]), (6, 2))
+    data[3, 1] = wrong
+    for task in ("initialize", "fit"):
+        with pytest.raises(ValueError, match="Gaussian.* units expected finite values. Received: values from"):
+            getattr(compiled(Gaussian()), task)(data)
+
+
+def test_the_last_row_and_the_validation_data_are_looked_at_too():
+    data = np.zeros((1200, 4), "float32")
+    late = data.copy()
+    late[-1] = 255
+    told = "expected values in .*divide pixels by 255. Received: values from 0 to 255"
+    with pytest.raises(ValueError, match=told):
+        compiled().fit(late, verbose=0)
+    for held_out in (late, (late, None)):
+        with pytest.raises(ValueError, match=told):
+            compiled().fit(data, validation_data=held_out, verbose=0)
+
+
+def test_batches_that_are_not_standardized_are_warned_of_once(rng):
+    batches = list((rng.normal(size=(10, 10, 4)) + 3).astype("float32"))
+    with pytest.warns(UserWarning, match="standardize the data") as warned:
+        compiled(Gaussian()).initialize(batches)
+    assert len(warned) == 1
+    whole = np.concatenate(batches)
+    assert f"values of mean {whole.mean():.3g} and deviation {whole.std():.3g}" in str(warned[0].message)
 
 
 def test_a_run_that_diverges_is_stopped_with_the_cause_and_the_remedies(rng):
@@ -209,3 +240,5 @@ def test_the_gap_of_free_energies_is_refused_where_there_are_none():
     machine.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="neither energy, free energy nor likelihood; SteppedSigmoid"):
         machine.fit(np.tile(np.float32([-1, 1]), (6, 2)), callbacks=[FreeEnergyGap(ZEROS, ZEROS)], verbose=0)
+    # Before the first step, and not after the first epoch.
+    assert int(ops.convert_to_numpy(machine.optimizer.iterations)) == 0
