@@ -95,6 +95,8 @@ class _Count:
 
 
 def _in_parts(data: Any) -> Any:
+    if isinstance(data, tuple):
+        raise checks.refusal("data", "an array of inputs, or batches of them", data)
     if hasattr(data, "shape"):
         return (data[start : start + cases.ROWS] for start in range(0, len(data), cases.ROWS))
     return (cases.inputs(batch) for batch in data)
@@ -121,7 +123,7 @@ def _is_activation(layer: keras.layers.Layer) -> bool:
 
 
 class UnitActivity(keras.callbacks.Callback):
-    """Adds what the units of a network do on data to the logs of each epoch, for any `fit` of Keras.
+    """Adds what the units of a network do on data to the logs of each epoch of a Sequential or functional model.
 
     Of each layer: `zeros_LAYER`, the share of exact zeros; `dead_LAYER`, the share of units that are never on;
     `always_on_LAYER`, that of units that are on in every case. The histograms of the share of cases in which a unit is
@@ -156,6 +158,7 @@ class UnitActivity(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.histograms = {}
+        _watched(self.model, self.layers)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, found in unit_activity(self.model, self.data, self.layers).items():

@@ -48,6 +48,8 @@ def known(data: Any) -> np.ndarray | None:
 def shape(name: str, data: Any) -> tuple:
     """Return the shape of the inputs, whose batch is unknown, refusing what is neither an array nor a pipeline."""
     if is_pipeline(data):
+        if int(data.cardinality()) == -1:
+            raise checks.refusal(name, "a pipeline that ends", data)
         return tuple(inputs(data.element_spec).shape)
     if hasattr(data, "shape") and hasattr(data, "dtype"):
         return (None, *data.shape[1:])
@@ -60,5 +62,5 @@ def mapped(function: Callable[[Tensor], Tensor], data: Any) -> Any:
         return None
     if is_pipeline(data):
         return data.map(lambda x, *_: function(x))
-    found = [function(data[start : start + ROWS]) for start in range(0, len(data), ROWS)]
-    return np.concatenate([ops.convert_to_numpy(rows) for rows in found])
+    parts = (function(data[start : start + ROWS]) for start in range(0, len(data), ROWS))
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])

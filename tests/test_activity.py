@@ -98,3 +98,16 @@ def test_what_has_no_such_layers_is_refused():
     for bins in (0, *NO_INTEGERS):
         with pytest.raises(ValueError, match="Argument `bins` must be an integer of at least 1"):
             UnitActivity(X, bins=bins)
+
+
+def test_a_pair_of_arrays_is_no_list_of_batches():
+    with pytest.raises(ValueError, match="Argument `data` must be an array of inputs, or batches of them"):
+        unit_activity(network(), (X, np.arange(3)))
+
+
+def test_a_model_that_cannot_be_watched_is_refused_before_it_is_trained():
+    model = network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="Argument `layers` must be names of the model's layers"):
+        model.fit(X, np.arange(3), callbacks=[UnitActivity(X, ["none such"])], verbose=0)
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 0

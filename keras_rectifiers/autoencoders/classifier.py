@@ -9,11 +9,12 @@ from keras import ops
 
 from keras_rectifiers import checks
 from keras_rectifiers.autoencoders.denoising import DenoisingAutoencoder
+from keras_rectifiers.autoencoders.penalty import ActivityPenalty
 from keras_rectifiers.autoencoders.stack import check_widths, stack_of
 from keras_rectifiers.autoencoders.weights import initial_weights
 
 # The number of the weights on top beside those that an autoencoder of the same seed draws.
-_OF_TOP = 2
+_OF_TOP = -3
 
 
 def to_classifier(
@@ -37,7 +38,7 @@ def to_classifier(
     Args:
         stack: a list of autoencoders that are built: initialized, or trained.
         classes: None or an integer of at least 1: a dense layer on top that gives so many logits.
-        activity_regularizer: penalty on what the hidden units give, such as `ActivityL1`.
+        activity_regularizer: penalty on what the hidden units give, such as `ActivityL1`, in layers of its own.
         seed: None or an integer in [0, 2**31), of the weights on top, which are drawn as an autoencoder's: the same on
             every backend.
         name: the network's.
@@ -65,12 +66,12 @@ def to_classifier(
     for number, autoencoder in enumerate(stack, 1):
         dense = keras.layers.Dense(autoencoder.units, dtype=policy, name=f"hidden_{number}")
         unit = type(autoencoder.unit).from_config({**autoencoder.unit.get_config(), "name": f"unit_{number}"})
-        if activity_regularizer is not None:
-            unit.activity_regularizer = keras.regularizers.get(activity_regularizer)
         for layer, of in ((dense, autoencoder.encoder), (unit, autoencoder.unit)):
             network.add(layer)
             # As arrays: JAX would share the memory, which a step of training gives away.
             layer.set_weights([np.array(ops.convert_to_numpy(weight)) for weight in of.weights])
+        if activity_regularizer is not None:
+            network.add(ActivityPenalty(activity_regularizer, dtype=policy, name=f"penalty_{number}"))
     if classes is not None:
         top = keras.layers.Dense(checks.integer("classes", classes, least=1), name="logits", dtype=policy)
         network.add(top)

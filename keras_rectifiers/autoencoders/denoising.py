@@ -8,14 +8,14 @@ import numpy as np
 from keras import ops
 
 from keras_rectifiers import cases, checks, tensors
+from keras_rectifiers.autoencoders import parts
 from keras_rectifiers.autoencoders import reconstruction as reconstructions
-from keras_rectifiers.autoencoders.corruption import MaskingNoise
 from keras_rectifiers.autoencoders.watching import Divergence
 from keras_rectifiers.autoencoders.weights import initial_weights
 from keras_rectifiers.compilation import Tensor
 
-# Numbers of draws of the seed: of the encoder's weights, and of the decoder's own.
-_OF_ENCODER, _OF_DECODER = 0, 1
+# Numbers of draws that no corruption of the same seed takes: those count from 0 up.
+_OF_ENCODER, _OF_DECODER = -1, -2
 _OWNER = "DenoisingAutoencoder"
 
 
@@ -34,9 +34,10 @@ class DenoisingAutoencoder(keras.Model):
     The reconstructions, by name; 1 to 4 are the paper's for rectifiers:
 
     1. `"softplus"`: log(1 + e^f), quadratic cost. For inputs that are not negative; the paper's choice for images.
-    2. `"scaled"`: sigmoid(f), and the cross-entropy with x scaled onto [0, 1] by the smallest and the largest of the
-       training data, which `initialize` finds; the paper's choice for text. The encoder sees x as it is.
-    3. `"linear"`: f, quadratic cost.
+    2. `"scaled"`: sigmoid(f), and the cross-entropy with x scaled onto [0, 1]; the paper's choice for text. How it
+       scales the paper does not say: here by the smallest and the largest of the training data, which `initialize`
+       finds, and for the cost alone, so that the encoder sees x as it is.
+    3. `"linear"`: f, quadratic cost. (The paper tried the inputs of the rectifiers below as targets too.)
     4. `"rectifier"`: max(0, f), quadratic cost. For inputs that are not negative. Where f < 0 no gradient passes.
     5. `"cross_entropy"`: sigmoid(f), and the cross-entropy, of inputs in [0, 1].
 
@@ -49,7 +50,8 @@ class DenoisingAutoencoder(keras.Model):
         activity_regularizer: penalty on what the units give of the corrupted inputs, such as `ActivityL1`.
         kernel_initializer: None, or an initializer of Keras's for the weights. None draws them uniformly from between
             plus and minus the root of 6 / (inputs + units), as Glorot and Bengio do, the same on every backend.
-        seed: None or an integer in [0, 2**31), of these weights and of masking noise.
+        seed: None or an integer in [0, 2**31), of these weights and of masking noise. A unit that draws noise wants
+            another one.
 
     Input: float tensor of shape (batch, inputs). Output: what is made of it, of the same shape and range.
 
@@ -90,9 +92,9 @@ class DenoisingAutoencoder(keras.Model):
         self.tied = checks.boolean("tied", tied)
         self.seed = checks.seed(seed)
         self.activity_penalty = keras.regularizers.get(activity_regularizer)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.unit = _unit(unit, self.dtype_policy)
-        self.corruption = _corruption(corruption, self.seed, self.dtype_policy)
+        self.kernel_initializer = parts.initializer_of(kernel_initializer)
+        self.unit = parts.unit_of(unit, self.dtype_policy)
+        self.corruption = parts.corruption_of(corruption, self.seed, self.dtype_policy)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.encoder = keras.layers.Dense(
             self.units, kernel_initializer=self._initializer(_OF_ENCODER), dtype=self.dtype_policy, name="encoder"
@@ -106,7 +108,7 @@ class DenoisingAutoencoder(keras.Model):
         return lambda shape, dtype: initial_weights(shape, dtype, self.seed_generator, number)
 
     @property
-    def _way(self) -> reconstructions.Reconstruction:
+    def _reconstruction(self) -> reconstructions.Reconstruction:
         return reconstructions.RECONSTRUCTIONS[self.reconstruction]
 
     def build(self, input_shape: tuple) -> None:
@@ -128,9 +130,10 @@ class DenoisingAutoencoder(keras.Model):
                 name="decoder", shape=(features, shape[1]), initializer=self._initializer(_OF_DECODER)
             )
         self.decoder_bias = self.add_weight(name="decoder_bias", shape=(shape[1],), initializer="zeros")
-        if self._way.scales:
-            self.low = self.add_weight(name="low", shape=(), initializer="zeros", trainable=False)
-            self.range = self.add_weight(name="range", shape=(), initializer="ones", trainable=False)
+        if self._reconstruction.scales:
+            # A range of 0 has not been measured.
+            self.data_low = self.add_weight(name="data_low", shape=(), initializer="zeros", trainable=False)
+            self.data_range = self.add_weight(name="data_range", shape=(), initializer="zeros", trainable=False)
         super().build(shape)
 
     def initialize(self, data: Any) -> None:
@@ -150,11 +153,11 @@ class DenoisingAutoencoder(keras.Model):
             raise ValueError(f"Expected data of at least one case. Received: {checks.shown(data)}")
         if not self.built:
             self.build((None, width))
-        if self._way.scales:
+        if self._reconstruction.scales:
             if least == most:
                 raise ValueError(f"Expected data that vary, to be scaled onto [0, 1]. Received: {least:g} throughout")
-            self.low.assign(least)
-            self.range.assign(most - least)
+            self.data_low.assign(least)
+            self.data_range.assign(most - least)
 
     def _checked_width(self, batch: np.ndarray) -> int:
         if batch.ndim != 2 or not batch.size:
@@ -165,40 +168,81 @@ class DenoisingAutoencoder(keras.Model):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does; data out of range are refused, and a run that diverges is stopped.
 
-        Of a model that is not built, with a scaled reconstruction, all of the data are looked through first.
+        With a scaled reconstruction whose range is not known, all of the data are looked through first.
         """
-        known = cases.known(x)
+        for name in ("sample_weight", "class_weight"):
+            if kwargs.get(name) is not None:
+                raise checks.refusal(name, "None: every case counts alike", kwargs[name])
+        known, scales = cases.known(x), self._reconstruction.scales
+        if known is None and (not self.built or (scales and not self._is_measured())):
+            raise ValueError(f"{_OWNER} must be initialized before it sees data that can be read once only")
         if known is not None:
             width = self._checked_width(known)
-            if not self.built:
-                self.initialize(x) if self._way.scales else self.build((None, width))
-        elif not self.built:
-            raise ValueError(f"{_OWNER} must be built before it sees data that can be read once only: `initialize` it")
-        callbacks = [*keras.tree.flatten(kwargs.pop("callbacks", None) or []), Divergence()]
+            if scales and self.built and self._is_measured():
+                self._check_scale(known)
+            elif scales or not self.built:
+                self.initialize(x) if scales else self.build((None, width))
+        # First, so that no other one keeps what has diverged.
+        callbacks = [Divergence(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         return super().fit(x, *args, callbacks=callbacks, **kwargs)
+
+    def _is_measured(self) -> bool:
+        return float(ops.convert_to_numpy(self.data_range)) > 0
+
+    def _check_scale(self, inputs: np.ndarray) -> None:
+        low, width = (float(ops.convert_to_numpy(value)) for value in (self.data_low, self.data_range))
+        least, most = float(inputs.min()), float(inputs.max())
+        slack = 0.001 * width  # for rounding, and features that are computed in other batches
+        if least < low - slack or most > low + width + slack:
+            raise ValueError(
+                f"Expected inputs in [{low:g}, {low + width:g}], by which the reconstruction is scaled; `initialize` "
+                f"measures anew. Received: inputs from {least:g} to {most:g}"
+            )
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
+        """Configure `fit` as `keras.Model.compile` does, without a loss or metrics: these are the model's own."""
+        for name, value in (("loss", loss), ("metrics", metrics)):
+            if value:
+                raise checks.refusal(name, "None: the reconstruction has its own", value)
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        # Keras's own leaves a model uncompiled whose `compile` is not Keras's.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer:
+            self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = ops.cast(ops.convert_to_tensor(inputs), self.compute_dtype)
         corrupted = self.corruption(x, training=training) if self.corruption else x
         h = self._features(corrupted, training)
         f = self._decoded(h)
-        target = (x - self.low) / self.range if self._way.scales else x
-        self.add_loss(ops.mean(ops.sum(self._way.cost(target, f), axis=-1)))
+        low, width = self._scale()
+        # Beyond [0, 1], where held-out data may be, the cross-entropy has no lower bound.
+        target = ops.clip((x - low) / width, 0.0, 1.0) if self._reconstruction.scales else x
+        self.add_loss(ops.mean(ops.sum(self._reconstruction.cost(target, f), axis=-1)))
         if self.activity_penalty:
             self.add_loss(self.activity_penalty(h))
-        made = self._way.of(f)
-        return made * self.range + self.low if self._way.scales else made
+        made = self._reconstruction.activation(f)
+        return made * width + low if self._reconstruction.scales else made
+
+    def _scale(self) -> tuple[Any, Any]:
+        if not self._reconstruction.scales:
+            return 0.0, 1.0
+        width = ops.convert_to_tensor(self.data_range)
+        return ops.convert_to_tensor(self.data_low), ops.where(width > 0, width, ops.ones_like(width))
 
     def encode(self, x: Tensor) -> Tensor:
         """Return what the hidden units give of inputs as they are, of shape (batch, features)."""
         return self._features(ops.cast(ops.convert_to_tensor(x), self.compute_dtype), False)
 
+    # Products not by ops.matmul, which on PyTorch computes float64 in float32.
+
     def _features(self, x: Tensor, training: bool | None) -> Tensor:
-        return self.unit(self.encoder(x), training=training)
+        return self.unit(x @ self.encoder.kernel + self.encoder.bias, training=training)
 
     def _decoded(self, h: Tensor) -> Tensor:
         weights = ops.transpose(self.encoder.kernel) if self.tied else ops.convert_to_tensor(self.decoder)
-        # Not by ops.matmul, which on PyTorch computes float64 in float32.
         return h @ weights + self.decoder_bias
 
     def compute_metrics(self, x: Tensor, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Any]:
@@ -219,26 +263,3 @@ class DenoisingAutoencoder(keras.Model):
             **{name: getattr(self, name) for name in plain},
             **{name: keras.saving.serialize_keras_object(value) for name, value in objects.items()},
         }
-
-
-def _unit(value: Any, policy: Any) -> keras.layers.Layer:
-    """Return the layer that is meant: one as it is or as it was serialized, or Keras's of the name of an activation."""
-    if isinstance(value, dict):
-        value = keras.saving.deserialize_keras_object(value)
-    if isinstance(value, keras.layers.Layer):
-        return value
-    if isinstance(value, str):
-        try:
-            return keras.layers.Activation(value, dtype=policy)
-        except ValueError:
-            pass
-    raise checks.refusal("unit", "a Keras layer or the name of one of Keras's activations", value)
-
-
-def _corruption(value: Any, seed: int | None, policy: Any) -> keras.layers.Layer | None:
-    if isinstance(value, dict):
-        value = keras.saving.deserialize_keras_object(value)
-    if value is None or isinstance(value, keras.layers.Layer):
-        return value
-    level = checks.number("corruption", value, least=0.0, most=1.0, wanted="None, a Keras layer, or a number")
-    return MaskingNoise(level, seed=seed, dtype=policy)

@@ -16,7 +16,7 @@ class Reconstruction(NamedTuple):
     Those that scale take any, and see a target in [0, 1].
     """
 
-    of: Callable[[Tensor], Tensor]
+    activation: Callable[[Tensor], Tensor]
     cost: Callable[[Tensor, Tensor], Tensor]
     least: float
     most: float
@@ -36,8 +36,8 @@ def _linear(f: Tensor) -> Tensor:
     return f
 
 
-def _quadratic(of: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    return lambda x, f: ops.square(x - of(f))
+def _quadratic(activation: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda x, f: ops.square(x - activation(f))
 
 
 def _cross_entropy(x: Tensor, f: Tensor) -> Tensor:

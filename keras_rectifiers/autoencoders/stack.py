@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_rectifiers import cases, checks
 from keras_rectifiers.autoencoders.denoising import DenoisingAutoencoder
@@ -26,11 +27,13 @@ def pretrain(
 ) -> list[DenoisingAutoencoder]:
     """Train autoencoders greedily, each on the features that the ones before it give of the data, and return them.
 
-    What comes to each is not corrupted but by itself. Each is trained by its own `fit`, whose history it keeps as
-    `history`; then it does not change any more. Afterwards `to_classifier` makes a network of them.
+    What comes to each is not corrupted but by itself. Each is trained by its own `fit`, and then it does not change
+    any more. Afterwards `to_classifier` makes a network of them.
 
-    With a folder, each finished epoch is kept there, and a run that was killed goes on after the last of them: of an
-    array with the very weights of a run that was not. A pipeline must give the same batches in each epoch for that.
+    With a folder, each finished epoch is kept there, and a run that was killed goes on after the last of them: with
+    the very weights of a run that was not, if data are an array or a pipeline that gives the same batches in each
+    epoch, and if noise is drawn by layers of this package, for Keras's own do not keep its state. Neither do callbacks
+    keep theirs.
 
     Args:
         stack: a list of compiled autoencoders, each there once.
@@ -70,16 +73,17 @@ def pretrain(
     epochs, batch_size = (checks.integer(n, v, least=1) for n, v in (("epochs", epochs), ("batch_size", batch_size)))
     if checks.seed(seed) is None:
         raise checks.refusal("seed", "an integer in [0, 2**31)", seed)
-    shape = cases.shape("data", data)
-    if validation_data is not None and cases.shape("validation_data", validation_data)[1:] != shape[1:]:
+    shape = _shape_of("data", data)
+    if validation_data is not None and _shape_of("validation_data", validation_data) != shape:
         raise checks.refusal("validation_data", f"data of cases of shape {shape[1:]}", validation_data)
     check_widths(stack, shape)
-    run = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "inputs": list(shape[1:])}
-    progress = Progress.of(folder, stack, run) if folder is not None else None
+    data, validation_data = _as_numpy(data), _as_numpy(validation_data)
+    run = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    progress = Progress.of(folder, stack, data, run) if folder is not None else None
     callbacks = keras.tree.flatten(fit.pop("callbacks", None) or [])
     for number, autoencoder in enumerate(stack):
         autoencoder.initialize(data)
-        done = progress.restore(number) if progress else 0
+        done = progress.begin(number) if progress else 0
         if done < epochs:
             if verbose:
                 keras.utils.io_utils.print_msg(f"autoencoder {number + 1} of {len(stack)}")
@@ -87,19 +91,28 @@ def pretrain(
                 data if cases.is_pipeline(data) else Shuffled(data, batch_size, (seed, number), done),
                 epochs=epochs,
                 initial_epoch=done,
-                validation_data=_pair(validation_data),
+                validation_data=validation_data,
                 shuffle=False,
                 verbose=verbose,
                 callbacks=[*callbacks, *([progress.keeper(number)] if progress else [])],
                 **fit,
             )
-        data, validation_data = (cases.mapped(autoencoder.encode, part) for part in (data, validation_data))
+            if progress:
+                progress.finish(number)
+        if number + 1 < len(stack):
+            data, validation_data = (cases.mapped(autoencoder.encode, part) for part in (data, validation_data))
     return stack
 
 
-def _pair(data: Any) -> Any:
-    # Keras takes an array of validation data for a pair of its first two cases.
-    return (data, None) if data is not None and not cases.is_pipeline(data) else data
+def _shape_of(name: str, data: Any) -> tuple:
+    shape = cases.shape(name, data)
+    if len(shape) != 2 or shape[1] is None:
+        raise checks.refusal(name, "of cases of one known axis", f"shape {shape}")
+    return (None, shape[1])
+
+
+def _as_numpy(data: Any) -> Any:
+    return data if data is None or cases.is_pipeline(data) else np.asarray(ops.convert_to_numpy(data))
 
 
 class Shuffled(keras.utils.PyDataset):
@@ -130,6 +143,11 @@ def stack_of(stack: Any) -> list[DenoisingAutoencoder]:
     known = all(isinstance(autoencoder, DenoisingAutoencoder) for autoencoder in found)
     if not found or not known or len(set(map(id, found))) < len(found):
         raise checks.refusal("stack", "a list of autoencoders, each there once", stack)
+    for part in ("unit", "corruption", "optimizer"):
+        # Shared, it would go on to change with the next one.
+        own = [id(found_of) for autoencoder in found if (found_of := getattr(autoencoder, part, None)) is not None]
+        if len(set(own)) < len(own):
+            raise ValueError(f"Expected autoencoders that each have {part} of their own. Received: one that is shared")
     return found
 
 

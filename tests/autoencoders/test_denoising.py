@@ -1,5 +1,7 @@
 """Are losses, targets and weights of a denoising autoencoder those of the paper's formulas?"""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -109,6 +111,51 @@ def test_the_target_is_the_clean_input_and_what_is_encoded_is_not_corrupted():
     assert loss == pytest.approx((x.astype("float64") ** 2).sum(axis=1).mean(), rel=1e-5)
     kernel, c, _, _ = parameters(autoencoder)
     np.testing.assert_allclose(to_numpy(autoencoder.encode(x)), np.maximum(0, x @ kernel + c), rtol=1e-4, atol=1e-6)
+
+
+def test_at_inference_nothing_is_corrupted_and_no_noise_is_drawn():
+    noisy, clean = made(corruption=1.0), made()
+    for autoencoder in (noisy, clean):
+        autoencoder.initialize(data())
+    state = to_numpy(noisy.corruption.seed_generator.state.value).copy()
+    found = [
+        [model.evaluate(data(), verbose=0), model.predict(data(), verbose=0), to_numpy(model(data()))]
+        for model in (noisy, clean)
+    ]
+    for ours, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, other)
+    held_out = [model.fit(data()[:8], validation_data=data(), verbose=0) for model in (noisy, clean)]
+    np.testing.assert_array_equal(state + np.array([0, 1]), to_numpy(noisy.corruption.seed_generator.state.value))
+    assert held_out[0].history["val_loss"] == [noisy.evaluate(data(), verbose=0)[0]]
+
+
+def test_initial_weights_share_no_words_with_the_noise():
+    autoencoder = DenoisingAutoencoder(64, seed=7, tied=False)
+    autoencoder.build((None, 64))
+    kept = to_numpy(autoencoder.corruption(np.ones((64, 64), "float32"), training=True))
+    for kernel in map(to_numpy, (autoencoder.encoder.kernel, autoencoder.decoder)):
+        least = kernel < np.quantile(kernel, 0.25)
+        assert 0.5 < (least == (kept == 0)).mean() < 0.75  # 0.625 of unrelated ones
+
+
+@pytest.mark.parametrize("held_out", [3.0, -2.0])
+def test_a_scaled_target_beyond_the_range_counts_as_its_end(held_out):
+    autoencoder = made("scaled")
+    autoencoder.initialize(data())
+    x = np.full((4, 6), held_out, "float32")
+    kernel, c, decoder, b = parameters(autoencoder)
+    f = np.maximum(0, x @ kernel + c) @ decoder + b
+    expected = COSTS["scaled"](float(held_out > 0), f).sum(axis=1).mean()
+    assert autoencoder.evaluate(x, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_scaled_model_never_trains_on_data_of_another_range():
+    built = made("scaled")
+    built(data()[:1])
+    built.fit(255 * data(), verbose=0)
+    assert float(to_numpy(built.data_range)) == pytest.approx(np.ptp(255 * data()), rel=1e-5)
+    with pytest.raises(ValueError, match="by which the reconstruction is scaled; `initialize` measures anew. Received"):
+        built.fit(1000 * data(), verbose=0)
 
 
 def test_noise_of_level_0_is_no_noise():
@@ -257,6 +304,52 @@ def test_a_wrong_argument_is_refused(name, wrong):
 def test_data_that_do_not_suit_are_refused_before_training(reconstruction, x, message):
     with pytest.raises(ValueError, match=message):
         made(reconstruction).fit(x, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "class_weight"])
+def test_weights_of_cases_are_refused(name):
+    with pytest.raises(ValueError, match=f"Argument `{name}` must be None: every case counts alike"):
+        made().fit(data(), **{name: np.zeros(64)}, verbose=0)
+
+
+@pytest.mark.parametrize("arguments", [{"loss": "mse"}, {"metrics": ["mse"]}])
+def test_a_loss_and_metrics_of_others_are_refused(arguments):
+    with pytest.raises(ValueError, match="must be None: the reconstruction has its own"):
+        DenoisingAutoencoder(3).compile("sgd", **arguments)
+
+
+def test_layers_of_another_dtype_and_functions_as_initializers_are_refused():
+    with pytest.raises(ValueError, match="Argument `unit` must be a layer of the autoencoder's dtype, float64"):
+        DenoisingAutoencoder(3, unit=kr.PReLU(), dtype="float64")
+    with pytest.raises(ValueError, match="Argument `kernel_initializer` must be None or an initializer of Keras's"):
+        DenoisingAutoencoder(3, kernel_initializer=lambda shape, dtype: 0)
+
+
+def test_in_float64_it_computes_in_float64():
+    x = data().astype("float64")
+    autoencoder = DenoisingAutoencoder(4, unit=kr.ELU(dtype="float64"), seed=1, dtype="float64")
+    autoencoder.build((None, 6))
+    kernel, c, decoder, b = parameters(autoencoder)
+    h = np.where((u := x @ kernel + c) > 0, u, np.expm1(u))
+    found = autoencoder(keras.ops.convert_to_tensor(x))
+    if keras.backend.standardize_dtype(found.dtype) == "float64":  # JAX has it where it is switched on
+        np.testing.assert_allclose(to_numpy(found), np.logaddexp(0, h @ decoder + b), rtol=1e-12)
+
+
+@pytest.mark.tensorflow_only
+def test_two_replicas_train_as_one_device_and_draw_noise_of_their_own(strategy):
+    def trained(scope, corruption):
+        with scope:
+            autoencoder = DenoisingAutoencoder(4, seed=1, corruption=corruption, activity_regularizer=ActivityL1(0.01))
+            autoencoder.build((None, 6))
+            autoencoder.compile(keras.optimizers.SGD(0.1))
+        autoencoder.fit(data(), batch_size=8, shuffle=False, verbose=0)
+        return autoencoder.get_weights()
+
+    for ours, other in zip(trained(strategy.scope(), None), trained(contextlib.nullcontext(), None), strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-5, atol=1e-6)
+    noisy = trained(strategy.scope(), 0.5)
+    assert all(np.isfinite(weight).all() for weight in noisy)
 
 
 def test_a_run_that_diverges_is_stopped_with_the_remedy():

@@ -52,7 +52,7 @@ def test_each_is_trained_on_the_clean_features_of_the_ones_before_it():
     x, held_out = data(), data(9)
     for made in stack:
         np.testing.assert_array_equal(made.given.data, x)
-        np.testing.assert_array_equal(made.arguments["validation_data"][0], held_out)
+        np.testing.assert_array_equal(made.arguments["validation_data"], held_out)
         assert len(made.history.history["val_loss"]) == 3
         x, held_out = (to_numpy(made.encode(part)) for part in (x, held_out))
 
@@ -109,14 +109,23 @@ def test_a_run_that_was_killed_goes_on_to_the_weights_of_one_that_was_not(epoch,
     assert sum(len(history.epoch) for history in began) == 9 - (epoch - 1)
     # Of each the last state only, and nothing that is unfinished.
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert names == [*(f"autoencoder_{n}.epoch_3.weights.h5" for n in (1, 2, 3)), "run.json"]
+    assert names == [*(f"autoencoder_{n}.finished.weights.h5" for n in (1, 2, 3)), "run.json"]
     greedily(again := three(), folder=tmp_path / "run")
     assert not any(hasattr(made, "arguments") for made in again)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):
     greedily(three(), folder=tmp_path)
-    for others in ({"epochs": 4}, {"batch_size": 4}, {"seed": 1}, {"x": data()[:, :5]}):
+    changed = data()
+    changed[7, 2] += 0.1
+    for others in (
+        {"epochs": 4},
+        {"batch_size": 4},
+        {"seed": 1},
+        {"x": data()[:, :5]},
+        {"x": changed},
+        {"x": data(39)},
+    ):
         with pytest.raises(ValueError, match="Expected a folder of this run, or an empty one. Received: .*run.json"):
             greedily(three(), folder=tmp_path, **others)
     stack = three()
@@ -127,11 +136,80 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
 
 def test_a_broken_file_is_named(tmp_path):
     greedily(three(), folder=tmp_path)
-    broken = tmp_path / "autoencoder_2.epoch_3.weights.h5"
+    broken = tmp_path / "autoencoder_2.finished.weights.h5"
     broken.write_bytes(broken.read_bytes()[:500])
-    with pytest.raises(ValueError, match="remove the file to do without it: .*autoencoder_2.epoch_3.weights.h5"):
+    with pytest.raises(
+        ValueError, match="remove the file to do without it. Received: .*autoencoder_2.finished.weights.h5"
+    ):
         greedily(three(), folder=tmp_path)
     assert broken.exists()
+
+
+def test_the_same_call_again_in_one_process_begins_where_it_was_killed(tmp_path):
+    expected, stack = weights(greedily(three())), three()
+    with pytest.raises(KeyboardInterrupt):
+        greedily(stack, folder=tmp_path, callbacks=[Kill(1)])
+    for ours, other in zip(weights(greedily(stack, folder=tmp_path)), expected, strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends each training after two epochs, with other weights than those of its last epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+    def on_train_end(self, logs=None):
+        self.model.decoder_bias.assign(0.5 + 0 * self.model.decoder_bias)
+
+
+def test_a_training_that_ended_early_is_not_taken_up_again(tmp_path):
+    expected = weights(greedily(three(), callbacks=[Stop()]))
+    with pytest.raises(KeyboardInterrupt):
+        greedily(three(), folder=tmp_path, callbacks=[Stop(), Kill(4)])
+    for ours, other in zip(weights(greedily(three(), folder=tmp_path, callbacks=[Stop()])), expected, strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
+def test_what_has_diverged_is_not_kept(tmp_path):
+    def diverging():
+        made = autoencoder(5, 1, reconstruction="linear")
+        made.compile(keras.optimizers.SGD(1e4), run_eagerly=True)
+        return [made]
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="The training diverged"):
+            greedily(diverging(), folder=tmp_path, epochs=1)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["autoencoder_1.epoch_0.weights.h5", "run.json"]
+
+
+def test_a_kill_while_a_state_is_kept_leaves_a_state(tmp_path, monkeypatch):
+    expected = weights(greedily(three()))
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", killed)
+        greedily(three(), folder=tmp_path)
+    (tmp_path / "unfinished.autoencoder_1.epoch_2.weights.h5").write_bytes(b"torn")
+    for ours, other in zip(weights(greedily(three(), folder=tmp_path)), expected, strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
+@pytest.mark.tensorflow_only
+def test_a_graph_that_was_killed_goes_on_to_the_same_weights(tmp_path):
+    def compiled():
+        stack = three()
+        for made in stack:
+            made.compile(keras.optimizers.Adam(0.01))
+        return stack
+
+    expected = weights(greedily(compiled()))
+    with pytest.raises(KeyboardInterrupt):
+        greedily(compiled(), folder=tmp_path, callbacks=[Kill(5)])
+    for ours, other in zip(weights(greedily(compiled(), folder=tmp_path)), expected, strict=True):
+        np.testing.assert_array_equal(ours, other)
 
 
 @pytest.mark.tensorflow_only
@@ -152,15 +230,15 @@ def test_the_classifiers_features_are_the_stacks_bit_for_bit():
     code = x
     for made in stack:
         code = made.encode(code)
-    features = keras.Model(network.inputs[0], network.layers[-2].output)
+    features = keras.Model(network.inputs[0], network.get_layer("unit_3").output)
     np.testing.assert_array_equal(to_numpy(features(x)), to_numpy(code))
     # A copy: training the network leaves the stack as it is.
-    before = weights(stack)
+    before, trained = weights(stack), network.layers[0].get_weights()[0].copy()
     network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
     network.fit(x, np.arange(40) % 4, verbose=0)
     for old, new in zip(before, weights(stack), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert np.abs(to_numpy(network.layers[0].kernel) - before[0].reshape(-1)[0]).max() > 0
+    assert np.abs(network.layers[0].get_weights()[0] - trained).max() > 0
 
 
 def test_the_classifiers_penalty_is_kept_in_its_file(tmp_path):
@@ -171,6 +249,28 @@ def test_the_classifiers_penalty_is_kept_in_its_file(tmp_path):
         model(data())
     ours, other = ([float(to_numpy(loss)) for loss in model.losses] for model in (network, revived))
     assert ours == other and len(ours) == 3
+
+
+@pytest.mark.parametrize("cases", [1, 10, 40])
+def test_the_classifiers_penalty_is_per_case_whatever_the_batch(cases):
+    stack = greedily(three())
+    network = to_classifier(stack, 4, activity_regularizer=ActivityL1(0.25))
+    code, expected = data()[:cases], 0.0
+    network(code)
+    for made in stack:
+        code = made.encode(code)
+        expected += 0.25 * np.abs(to_numpy(code)).sum(axis=1).mean()
+    assert sum(float(to_numpy(loss)) for loss in network.losses) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_pretrained_network_of_tanh_has_no_exact_zeros_and_one_of_rectifiers_has():
+    zeros = {}
+    for unit in ("tanh", "relu"):
+        stack = [autoencoder(width, width, unit=unit, reconstruction="linear") for width in (12, 10, 8)]
+        network = to_classifier(greedily(stack), 3)
+        zeros[unit] = [found.zeros for found in kr.unit_activity(network, data()).values()]
+    assert zeros["tanh"] == [0.0, 0.0, 0.0]
+    assert min(zeros["relu"]) > 0.1
 
 
 def test_the_weights_on_top_are_of_the_seed():
@@ -222,10 +322,29 @@ def test_stacks_that_do_not_fit_are_refused():
         ValueError, match="Expected `narrow` to have as many inputs as come from `first`: 5. Received: 4"
     ):
         pretrain([autoencoder(5, 1, name="first"), narrow], data())
+    shared = kr.PReLU()
+    with pytest.raises(ValueError, match="have unit of their own"):
+        pretrain([autoencoder(5, 1, unit=shared), autoencoder(5, 2, unit=shared)], data())
+    both, optimizer = [autoencoder(5, 1), autoencoder(5, 2)], keras.optimizers.Adam()
+    for made in both:
+        made.compile(optimizer)
+    with pytest.raises(ValueError, match="have optimizer of their own"):
+        pretrain(both, data())
+    for wrong in (data()[:, 0], data().reshape(40, 3, 2)):
+        with pytest.raises(ValueError, match="Argument `data` must be of cases of one known axis"):
+            pretrain(three(), wrong)
     with pytest.raises(ValueError, match=r"data of cases of shape \(6,\)"):
         pretrain(three(), data(), validation_data=data()[:, :5])
     with pytest.raises(ValueError, match="autoencoders that are built"):
         to_classifier(three(), 3)
+
+
+@pytest.mark.tensorflow_only
+def test_a_pipeline_without_end_is_refused():
+    import tensorflow as tf
+
+    with pytest.raises(ValueError, match="Argument `data` must be a pipeline that ends"):
+        pretrain(three(), tf.data.Dataset.from_tensor_slices(data()).batch(8).repeat(), steps_per_epoch=2)
 
 
 def test_features_that_a_reconstruction_cannot_give_are_refused():
