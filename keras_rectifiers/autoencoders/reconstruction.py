@@ -24,8 +24,8 @@ class Reconstruction(NamedTuple):
 
 
 def _softplus(f: Tensor) -> Tensor:
-    # Not ops.softplus, which on PyTorch is x itself from 20 on.
-    return ops.maximum(f, ops.zeros_like(f)) + ops.log1p(ops.exp(-ops.abs(f)))
+    # Not ops.softplus, which on PyTorch is x itself from 20 on; nor ops.maximum, which narrows float64 there.
+    return ops.relu(f) + ops.log1p(ops.exp(-ops.abs(f)))
 
 
 def _rectified(f: Tensor) -> Tensor:
