@@ -174,14 +174,15 @@ class DenoisingAutoencoder(keras.Model):
             if kwargs.get(name) is not None:
                 raise checks.refusal(name, "None: every case counts alike", kwargs[name])
         known, scales = cases.known(x), self._reconstruction.scales
-        if known is None and (not self.built or (scales and not self._is_measured())):
+        begins = not self.built or (scales and not self._is_measured())
+        if known is None and begins:
             raise ValueError(f"{_OWNER} must be initialized before it sees data that can be read once only")
         if known is not None:
-            width = self._checked_width(known)
-            if scales and self.built and self._is_measured():
+            self._checked_width(known)
+            if begins:
+                self.initialize(x if scales else known)
+            elif scales:
                 self._check_scale(known)
-            elif scales or not self.built:
-                self.initialize(x) if scales else self.build((None, width))
         # First, so that no other one keeps what has diverged.
         callbacks = [Divergence(), *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         return super().fit(x, *args, callbacks=callbacks, **kwargs)

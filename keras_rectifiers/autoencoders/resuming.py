@@ -61,7 +61,8 @@ class Progress:
         pattern = (
             re.escape(_STATE).replace(r"\{number\}", str(number + 1)).replace(r"\{when\}", r"(epoch_(\d+)|finished)")
         )
-        found = ((re.fullmatch(pattern, path.name), path) for path in self.folder.iterdir())
+        # In order, so that after a kill between two files the finished one counts, and not that of the last epoch.
+        found = ((re.fullmatch(pattern, path.name), path) for path in sorted(self.folder.iterdir()))
         return {int(match[2]) if match[2] else self.epochs: path for match, path in found if match}
 
     def keep(self, number: int, epochs: int) -> None:

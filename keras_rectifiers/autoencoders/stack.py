@@ -143,11 +143,11 @@ def stack_of(stack: Any) -> list[DenoisingAutoencoder]:
     known = all(isinstance(autoencoder, DenoisingAutoencoder) for autoencoder in found)
     if not found or not known or len(set(map(id, found))) < len(found):
         raise checks.refusal("stack", "a list of autoencoders, each there once", stack)
-    for part in ("unit", "corruption", "optimizer"):
+    for name, part in (("a unit", "unit"), ("a corruption", "corruption"), ("an optimizer", "optimizer")):
         # Shared, it would go on to change with the next one.
         own = [id(found_of) for autoencoder in found if (found_of := getattr(autoencoder, part, None)) is not None]
         if len(set(own)) < len(own):
-            raise ValueError(f"Expected autoencoders that each have {part} of their own. Received: one that is shared")
+            raise ValueError(f"Expected autoencoders that each have {name} of their own. Received: one that is shared")
     return found
 
 

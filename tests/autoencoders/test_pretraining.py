@@ -171,6 +171,16 @@ def test_a_training_that_ended_early_is_not_taken_up_again(tmp_path):
         np.testing.assert_array_equal(ours, other)
 
 
+def test_a_finished_state_counts_before_that_of_the_last_epoch(tmp_path):
+    greedily([autoencoder(5, 1)], folder=tmp_path)
+    finished = tmp_path / "autoencoder_1.finished.weights.h5"
+    # As a kill between the two leaves it, whichever the file system tells first.
+    torn = tmp_path / "autoencoder_1.epoch_3.weights.h5"
+    torn.write_bytes(b"torn")
+    greedily([autoencoder(5, 1)], folder=tmp_path)
+    assert finished.exists()
+
+
 def test_what_has_diverged_is_not_kept(tmp_path):
     def diverging():
         made = autoencoder(5, 1, reconstruction="linear")
@@ -323,12 +333,12 @@ def test_stacks_that_do_not_fit_are_refused():
     ):
         pretrain([autoencoder(5, 1, name="first"), narrow], data())
     shared = kr.PReLU()
-    with pytest.raises(ValueError, match="have unit of their own"):
+    with pytest.raises(ValueError, match="have a unit of their own"):
         pretrain([autoencoder(5, 1, unit=shared), autoencoder(5, 2, unit=shared)], data())
     both, optimizer = [autoencoder(5, 1), autoencoder(5, 2)], keras.optimizers.Adam()
     for made in both:
         made.compile(optimizer)
-    with pytest.raises(ValueError, match="have optimizer of their own"):
+    with pytest.raises(ValueError, match="have an optimizer of their own"):
         pretrain(both, data())
     for wrong in (data()[:, 0], data().reshape(40, 3, 2)):
         with pytest.raises(ValueError, match="Argument `data` must be of cases of one known axis"):
