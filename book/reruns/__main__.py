@@ -23,7 +23,7 @@ from reruns.experiment import Experiment, Scale, Trial, fixed
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reruns", description=__doc__)
-    parser.add_argument("chapter", nargs="?", choices=chapters.NAMES)
+    parser.add_argument("chapter", nargs="?", choices=(*chapters.NAMES, *chapters.BEGUN))
     parser.add_argument("--download", nargs="+", metavar="NAME", help="data sets to fetch")
     parser.add_argument("--scale", choices=("live", "pilot", "paper"), default="live")
     parser.add_argument("--seed", type=int, nargs="+", metavar="N", help="these seeds only")

@@ -315,7 +315,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         list(spread.on_ray([], "auto"))
 
 
-@pytest.mark.parametrize("name", chapters.NAMES)
+@pytest.mark.parametrize("name", [*chapters.NAMES, *chapters.BEGUN])
 def test_a_chapters_experiment_can_travel_and_its_trials_are_told_apart(name):
     import pickle
 
