@@ -17,7 +17,7 @@ NAMES = (
     "cost",
     "serving",
 )
-# Their plans stand and their records grow, on one machine after another; each joins NAMES with its page when it is whole.
+# Their plans stand and their records grow, on one machine after another; with the last row each joins NAMES.
 BEGUN = ("leaky_family", "crelu", "elu_convnet", "boltzmann", "norb", "faces")
 # Of these everything is computed while the page is built: their modules declare CLAIMS and have no record.
 UNRECORDED = ("rectification", "stepped_sigmoid", "equivariance")
