@@ -7,7 +7,7 @@ the same numbers at the same number of threads.
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from reruns.claims import Claim, Judgement
@@ -82,3 +82,8 @@ def fixed(config: Any) -> dict[str, Any]:
 def grid(**factors: Iterable[Any]) -> list[Trial]:
     """Return every combination of the factors' levels, the last factor running fastest."""
     return [dict(zip(factors, combination, strict=True)) for combination in itertools.product(*factors.values())]
+
+
+def rows(factors: Sequence[str], levels: Iterable[Sequence[Any]]) -> list[Trial]:
+    """Return a trial for each row of levels, in the order of the factors."""
+    return [dict(zip(factors, row, strict=True)) for row in levels]

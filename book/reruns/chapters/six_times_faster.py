@@ -9,7 +9,7 @@ import numpy as np
 from reruns import training, verdicts
 from reruns.claims import Claim, Judgement, Rule, Verdict, by_evidence
 from reruns.data import pipelines
-from reruns.experiment import Experiment, Scale, Trial, levels
+from reruns.experiment import Experiment, Scale, Trial, levels, rows
 from reruns.results import Results
 from reruns.units import UNITS
 
@@ -59,7 +59,7 @@ def data(config: Config) -> dict:
 
 def trials(config: Config) -> list[Trial]:
     """Return each run's start, network, unit and learning rate."""
-    return [dict(zip(FACTORS, run, strict=True)) for run in config.runs]
+    return rows(FACTORS, config.runs)
 
 
 def trial(config: Config, seed: int, start: str, network: str, unit: str, learning_rate: float) -> dict[str, Any]:

@@ -132,12 +132,16 @@ def seed_curves(
     logarithmic: tuple[str, ...] = (),
     along: str = "epoch",
     at: Sequence[float] | None = None,
+    columns: int | None = None,
 ) -> Figure:
     """Draw curves, a panel for each quantity: a thin line for each seed and a thick one for their mean.
 
-    Their values stand at 1, 2 and so on along the axis, or `at` places of their own, which are then its ticks.
+    Their values stand at 1, 2 and so on along the axis, or `at` places of their own, which are then its ticks. The
+    panels stand in one row, or in so many columns.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), squeeze=False)
+    columns = columns or len(panels)
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows), squeeze=False)
     for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
         for number, (name, curves) in enumerate(of_names.items()):
             places, style = at or np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]

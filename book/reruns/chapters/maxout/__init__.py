@@ -10,7 +10,7 @@ from reruns import training, verdicts
 from reruns.chapters.maxout import measures, networks
 from reruns.claims import Claim, Judgement, Rule, Verdict
 from reruns.data import pipelines
-from reruns.experiment import Experiment, Scale, Trial, grid, levels
+from reruns.experiment import Experiment, Scale, Trial, grid, levels, rows
 from reruns.results import Results
 
 
@@ -65,7 +65,7 @@ def data(config: Config) -> dict:
 
 def trials(config: Config) -> list[Trial]:
     """Return each perceptron, each deep network with dropout and without, and each convolutional network."""
-    perceptrons = [{"network": "perceptron", **dict(zip(FACTORS, of, strict=True))} for of in config.perceptrons]
+    perceptrons = [{"network": "perceptron", **trial} for trial in rows(FACTORS, config.perceptrons)]
     deep = grid(network=["deep"], unit=config.deep_units, dropout=[True, False], depth=config.depths)
     return [*perceptrons, *deep, *grid(network=["convnet"], unit=config.convnets)]
 
