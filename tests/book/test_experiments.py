@@ -6,7 +6,7 @@ The records are made up, so that the verdict is known beforehand.
 import numpy as np
 import pytest
 
-from reruns.chapters import data, elu, initialisation, serving, sparsity
+from reruns.chapters import data, elu, initialisation, serving
 from reruns.chapters.cost import limits
 from reruns.claims import Verdict
 from reruns.results import Results
@@ -235,25 +235,3 @@ def test_a_server_is_as_fast_if_it_is_for_every_model_and_batch():
 
     assert words(sped(slow=None)) == [CONFIRMED, CONFIRMED]
     assert words(sped(slow=32)) == [CONFIRMED, REFUTED]
-
-
-@pytest.mark.parametrize(("zeros", "verdict"), [(0.0, CONFIRMED), (0.1, REFUTED), (None, INCONCLUSIVE)])
-def test_one_zero_of_a_tanh_refutes_and_a_diverged_run_leaves_it_open(zeros, verdict):
-    def of_seed(seed):
-        for unit in ("ReLU", "tanh"):
-            for penalty in (0.0, 1e-3):
-                after = 76.0 + NOISE[seed] if unit == "ReLU" else zeros
-                yield {"unit": unit, "penalty": penalty}, {"zeros_before": [50.0 + NOISE[seed]], "zeros_after": [after]}
-
-    assert words(sparsity.judge(results(of_seed))) == [CONFIRMED, CONFIRMED, verdict]
-
-
-@pytest.mark.parametrize(("layers", "verdict"), [((50.0, 51.0, 49.0), CONFIRMED), ((60.0, 50.0, 40.0), REFUTED)])
-def test_each_layer_must_be_half_zeros_and_not_their_mean(layers, verdict):
-    def of_seed(seed):
-        for unit in ("ReLU", "tanh"):
-            for penalty in (0.0, 1e-3):
-                before = [share + NOISE[seed] for share in layers]
-                yield {"unit": unit, "penalty": penalty}, {"zeros_before": before, "zeros_after": [76.0 + NOISE[seed]]}
-
-    assert words(sparsity.judge(results(of_seed)))[0] is verdict
