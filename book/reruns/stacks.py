@@ -28,18 +28,21 @@ KINDS = {
 }
 
 
-def untrained(kind: Kind, inputs: int, widths: Sequence[int], seed: int, noise: Any) -> list[DenoisingAutoencoder]:
+def untrained(
+    kind: Kind, inputs: int, widths: Sequence[int], seed: int, noise: Any, first: str | None = None
+) -> list[DenoisingAutoencoder]:
     """Return autoencoders, one on the other, whose layer n draws its weights from seed 1000 * `seed` + n.
 
     So one seed gives every unit the same initial weights, whether they are pre-trained or not. The noise is the level
-    of masking noise, 0 for none, or a level or a layer of Keras's for each autoencoder.
+    of masking noise, 0 for none, or a level or a layer of Keras's for each autoencoder. The first one may have another
+    reconstruction, for inputs that the others' cannot give.
     """
     made = []
     for number, width in enumerate(widths):
         autoencoder = DenoisingAutoencoder(
             units=width,
             unit=kind.unit(),
-            reconstruction=kind.reconstruction,
+            reconstruction=first if first and number == 0 else kind.reconstruction,
             corruption=(noise[number] if isinstance(noise, list) else noise) or None,
             activity_regularizer=ActivityL1(kind.penalty) if kind.penalty else None,
             seed=1000 * seed + number,

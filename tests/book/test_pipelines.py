@@ -83,6 +83,7 @@ def test_pixels_are_prepared_by_the_training_images_alone(found, rng, pixels):
         "unit": lambda x: x / 255,
         "centred": lambda x: x - mean,
         "standardized": lambda x: (x - mean) / deviation,
+        "symmetric": lambda x: 2 * x / 255 - 1,
     }[pixels]
     for split, name, count in zip(found_splits[:3], splits, (50, 20, 20), strict=True):
         images = builder.splits[name]["image"][:count].astype(float)
@@ -92,17 +93,18 @@ def test_pixels_are_prepared_by_the_training_images_alone(found, rng, pixels):
 
 def test_bags_of_words_know_the_training_texts_alone(found):
     texts = {
-        "train[:-2500]": ["good good film", "good bad film", "film of films"],
+        "train[:-2500]": ["good good film", "Good, bad film!", "film of films' film"],
         "train[-2500:]": ["good unseen"],
         "test": ["bad bad unheard film"],
     }
     found("reviews", Builder(**{s: {"text": t, "label": [0] * len(t)} for s, t in texts.items()}))
     splits = pipelines.imdb(batch=3, seed=0, terms=2)
-    # Film is in three of the training texts and good in two; bad, the commonest of the test texts, is in one.
+    # Of the training texts film is the commonest word and good the next; bad, the commonest of the test texts, is rare.
     train = rows(splits.train)[0]
     assert sorted(map(tuple, train)) == [(1, 0), (1, 1), (1, 1)]
     np.testing.assert_array_equal(rows(splits.validation)[0], [[0, 1]])
     np.testing.assert_array_equal(rows(splits.test)[0], [[1, 0]])
+    assert splits.record["preprocessing"] == "presence of the 2 commonest terms of the training texts"
 
 
 def stereo(rng, count=40, side=64):

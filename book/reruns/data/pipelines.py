@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -57,18 +58,19 @@ def of_cifar10(config: Any) -> dict:
     return cifar10(config.batch, seed=0, train=config.train, pixels=config.pixels).record
 
 
-def norb(batch: int, seed: int, cluttered: bool = True, train: int | None = None) -> Splits:
+def norb(
+    batch: int, seed: int | None, cluttered: bool = True, train: int | None = None, pixels: str = "standardized"
+) -> Splits:
     """Return NORB's stereo pairs as 32 x 32 x 2, the images of one training instance of each category to validate.
 
-    `train` pairs are enough if given.
-
-    Each pixel loses its mean over the training images, and all are divided by the average of the pixels' deviations.
-    Of the pairs without an object, which belong to no instance, a fifth validates.
+    `train` pairs are enough if given. Pixels are prepared in one of `PIXELS`' ways. Of the pairs without an object,
+    which belong to no instance, a fifth validates.
     """
     found = _norb(cluttered)
     arrays = _norb_arrays(found.builder, train)
-    record = {**found.record, "preprocessing": f"32 x 32 pixels, {STANDARDIZED}"}
-    return _splits(arrays, batch, seed, record, _standardizer(arrays[0][0]))
+    told, prepared = PIXELS[pixels]
+    record = {**found.record, "preprocessing": f"32 x 32 {told}"}
+    return _splits(arrays, batch, seed, record, prepared(arrays[0][0]))
 
 
 def norb_pixels(cluttered: bool = True, train: int | None = None) -> tuple[np.ndarray, float]:
@@ -112,11 +114,16 @@ def _of_255(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda x: tf.cast(x, tf.float32) / 255.0
 
 
+def _symmetric(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda x: tf.cast(x, tf.float32) / 127.5 - 1.0
+
+
 # How pixels are prepared: what a page says of it, and the map that the training images give.
 PIXELS = {
     "unit": ("pixels divided by 255", _of_255),
     "centred": ("pixels of 0 to 255 less each one's mean over the training images", _centring),
     "standardized": (f"pixels of {STANDARDIZED}", _standardizer),
+    "symmetric": ("pixels scaled from 0 to 255 onto -1 to 1", _symmetric),
 }
 
 
@@ -197,29 +204,45 @@ def face_pairs(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([stored["image1"], stored["image2"]], 1), stored["same"].astype("int32")
 
 
-def imdb(batch: int, seed: int, terms: int = 5000) -> Splits:
+def imdb(batch: int, seed: int | None, terms: int = 5000) -> Splits:
     """Return film reviews as bags of words, the last 2,500 training texts to validate.
 
-    A column is 1 where a review holds the term; the terms are those that the most training texts hold.
+    A column is 1 where a review holds the term; the terms are the commonest of the training texts.
     """
-    found = sources.find("imdb")
-    arrays, kept = _bags(found.builder, terms)
-    record = {**found.record, "preprocessing": f"presence of the {kept} terms that the most training texts hold"}
+    found, splits = sources.find("imdb"), review_splits()
+    words = bag_of_words(found.builder, terms, splits[0])
+    arrays = [_bags(found.builder, words, split) for split in splits]
+    kept = words.vocabulary_size() - 1
+    record = {**found.record, "preprocessing": f"presence of the {kept} commonest terms of the training texts"}
     return _splits(arrays, batch, seed, record, lambda x: tf.cast(x, tf.float32))
 
 
-@functools.lru_cache(maxsize=2)
-def _bags(builder: Any, terms: int) -> tuple[list, int]:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    def texts(split: str) -> tuple[list[str], np.ndarray]:
-        stored = _stored(builder, split)
-        return [text.decode() for text in stored["text"]], stored["label"]
-
+def review_splits() -> list[str]:
+    """Return the splits of the reviews to train, to validate and to test."""
+    found = sources.find("imdb")
+    if found.record["stands_in_for"] is not None:
+        return list(found.builder.info.splits)
     # tensorflow-datasets has shuffled the reviews.
-    splits = [texts(split) for split in ("train[:-2500]", "train[-2500:]", "test")]
-    vectorizer = CountVectorizer(max_features=terms, binary=True, dtype=np.uint8).fit(splits[0][0])
-    return [(vectorizer.transform(t).toarray(), y) for t, y in splits], len(vectorizer.vocabulary_)
+    return ["train[:-2500]", "train[-2500:]", "test"]
+
+
+@functools.lru_cache(maxsize=2)
+def bag_of_words(builder: Any, terms: int, split: str) -> keras.layers.TextVectorization:
+    """Return what looks up the commonest terms of a split; its first column stands for all other words."""
+    layer = keras.layers.TextVectorization(max_tokens=terms + 1, output_mode="multi_hot", name="words")
+    layer.adapt(_texts(_stored(builder, split)["text"]))
+    return layer
+
+
+@functools.lru_cache(maxsize=6)
+def _bags(builder: Any, words: keras.layers.TextVectorization, split: str) -> tuple[np.ndarray, np.ndarray]:
+    stored = _stored(builder, split)
+    bags = [np.asarray(words(texts))[:, 1:].astype("uint8") for texts in _texts(stored["text"])]
+    return np.concatenate(bags), np.asarray(stored["label"], "int32")
+
+
+def _texts(texts: np.ndarray) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(texts).batch(UNSEEN_BATCH)
 
 
 def _images(

@@ -57,7 +57,10 @@ SOURCES = {
         stand_in="digits",
         caveat="A copy of CIFAR-10 that was stored as JPEG has slightly other pixels than the original.",
     ),
-    "imdb": Source("Large Movie Review Dataset", "imdb_reviews/plain_text", host="ai.stanford.edu"),
+    "toy_reviews": Source("toy reviews, generated", "toy_reviews", "toy_reviews", generated=True),
+    "imdb": Source(
+        "Large Movie Review Dataset", "imdb_reviews/plain_text", host="ai.stanford.edu", stand_in="toy_reviews"
+    ),
     "smallnorb": Source("small NORB", "smallnorb", host="cs.nyu.edu", stand_in="toy_norb"),
     "norb": Source("Jittered-Cluttered NORB", "norb_jittered_cluttered", "norb.builder", stand_in="toy_norb_cluttered"),
     "lfw": Source("Labeled Faces in the Wild, View 2", "lfw_pairs", "lfw_pairs", stand_in="digits"),
