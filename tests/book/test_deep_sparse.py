@@ -90,7 +90,7 @@ def test_one_zero_of_tanh_refutes_and_a_run_that_diverged_decides_nothing():
     one = record(
         of_seed=lambda seed, factors: {"zeros": [0, 0, 1e-4]} if (seed, factors["unit"]) == (2, "tanh") else {}
     )
-    assert words(one)["G-7, tanh, 1000 units"] is REFUTED
+    assert words(one)["G-7, tanh, trained"] is REFUTED
     names = ("test_error", "zeros")
 
     def lost(seed, factors):

@@ -67,7 +67,7 @@ def test_a_lost_run_of_tanh_leaves_its_claim_open():
 def test_a_sparse_product_counts_with_what_it_takes_to_compress():
     assert words(record(seconds={1: (12.0, 10.0, 5.0), 100: (12.0, 10.0, 1.0)})) | {} == {
         **words(record()),
-        "D-1, one": REFUTED,
+        "Z-1, one": REFUTED,
     }
 
 

@@ -86,9 +86,9 @@ def _collected(judgement: Judgement, page: str) -> str:
 
 
 def _paper(source: str) -> str:
-    """Return authors and year of a source, without its section or page."""
+    """Return authors and year of a source, without its section or page; or what stands before its first comma."""
     found = re.match(r".*?\b\d{4}", source)
-    return found[0] if found else "ours"
+    return found[0] if found else source.partition(",")[0]
 
 
 # Of all verdicts on the page, those of one kind and of one paper.

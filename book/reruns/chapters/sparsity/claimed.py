@@ -80,7 +80,7 @@ SLOWEST = 1.0  # seconds; none takes as long
 
 def _faster(case: str, predicted: Verdict) -> Claim:
     return Claim(
-        f"D-1, {case}",
+        f"Z-1, {case}",
         f"at the published share of zeros a sparse product is faster for {'one case' if case == 'one' else 'a batch'}",
         "time of the dense product over that of compressing and the sparse one, interval above 1; refuted below 1",
         REVISITED,
@@ -94,7 +94,7 @@ def _faster(case: str, predicted: Verdict) -> Claim:
 
 FASTER = {"one": _faster("one", Verdict.INCONCLUSIVE), "batch": _faster("batch", Verdict.REFUTED)}
 SMALLER_STORE = Claim(
-    "D-2",
+    "Z-2",
     "at that share the outputs take fewer bytes, as compressed rows and as a bit mask with the numbers",
     "bytes of each below those of float32",
     REVISITED,
