@@ -23,6 +23,7 @@ class Kind(NamedTuple):
 # Glorot, Bordes and Bengio 2011, section 4.1: the cross-entropy for tanh, whose own outputs must be scaled for it.
 KINDS = {
     "rectifier": Kind(keras.layers.ReLU, "softplus", 0.001),
+    "rectifier, no penalty": Kind(keras.layers.ReLU, "softplus"),
     "tanh": Kind(lambda: keras.layers.Activation("tanh"), "scaled"),
     "softplus": Kind(lambda: keras.layers.Activation("softplus"), "softplus"),
 }

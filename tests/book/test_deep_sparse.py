@@ -35,7 +35,7 @@ def record(errors=ERRORS, zeros=ZEROS, of_seed=lambda seed, factors: {}):
         sign = 1 if unit == "rectifier" or pretraining == "denoising" else -1
         share = zeros.get((data, unit), 0.0)
         metrics = {
-            "test_error": errors[data, unit, pretraining] + sign * NOISE[seed],
+            "test_error": errors.get((data, unit, pretraining), 50.0) + sign * NOISE[seed],
             "zeros": [share + (share > 0) * (NOISE[seed] + step) for step in (-3.0, 1.0, 2.0)],
         }
         shared = {"seconds": 1.0, "config": {}, "data": {}, "origin": {}}

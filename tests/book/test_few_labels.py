@@ -110,9 +110,9 @@ def test_a_small_trial_trains_at_each_number_of_labels(monkeypatch, rng, number)
     monkeypatch.setattr(few_labels.training, "fit", fit)
     factors = few_labels.trials(SMALL)[number]
     found = few_labels.trial(SMALL, 1, **factors)
-    assert {name: len(errors) for name, errors in found.items()} == dict.fromkeys(
-        ("train_errors", "validation_errors", "test_errors"), 2
-    )
+    lengths = {name: len(found[name]) for name in few_labels.CURVES}
+    assert lengths == {**dict.fromkeys(few_labels.CURVES, 2), "reconstruction_errors": 2 * factors["pretrained"]}
+    assert np.shape(found["zeros"]) == (2, 2)
     (first, few), (second, many) = seen
     # Both begin with the same stack, and the few are among the many.
     np.testing.assert_array_equal(first, second)
@@ -141,4 +141,4 @@ def test_a_pretraining_that_diverges_leaves_a_row_that_decides_nothing(monkeypat
     factors = {**few_labels.trials(SMALL)[5], "pretraining_rate": 1e30}
     found = few_labels.trial(SMALL, 0, **factors)
     assert all(np.isnan(errors).all() for errors in found.values())
-    assert set(found) == {"train_errors", "validation_errors", "test_errors"}
+    assert set(found) == set(few_labels.CURVES)

@@ -84,6 +84,7 @@ def test_a_small_trial_trains_and_tells_all_that_is_judged(toy, number):
     found = sentiment.trial(SMALL, 0, **factors)
     assert set(found) == {*sentiment.CURVES, *sentiment.NUMBERS}
     assert len(found["zeros"]) == factors["layers"]
+    assert np.shape(found["reconstruction_errors"])[0] == factors["layers"] * factors["pretrained"]
     assert 0 < found["zeros_of_words"] < 100
     assert found["validation_error"] == pytest.approx(min(found["validation_errors"]))
     if factors["unit"] == "tanh":

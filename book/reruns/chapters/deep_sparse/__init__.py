@@ -31,6 +31,8 @@ class Config:
         ("CIFAR-10", "rectifier", "denoising", 0.01, 0.01),
         ("CIFAR-10", "tanh", "denoising", 0.01, 0.01),
         ("CIFAR-10", "softplus", "denoising", 0.01, 0.1),
+        ("MNIST", "rectifier, no penalty", "none", 0.0, 0.1),
+        ("CIFAR-10", "rectifier, no penalty", "none", 0.0, 0.01),
     )
     # Fixed: MNIST as the paper has it, but for batch and epochs; CIFAR-10 smaller.
     depth: int = 3

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rectifiers import unit_activity
 from keras_rectifiers.diverging import DivergedError
 from reruns import stacks, training
 from reruns.chapters.few_labels import claimed
@@ -82,15 +83,15 @@ def trial(
     images, unseen = stacks.inputs_of(splits.train), stacks.inputs_of(splits.validation)
     first = "linear" if data == "NORB" and unit == "rectifier" else None
     stack = stacks.untrained(kind, images.shape[1], config.widths, seed, config.noise if pretrained else 0.0, first)
+    found: dict[str, list[Any]] = {name: [] for name in CURVES}
     try:
         if pretrained:
             how = {"epochs": config.pretraining_epochs, "batch": config.batch, "seed": seed, "steps_a_call": 10}
-            stacks.pretrained(stack, images, unseen, rate=pretraining_rate, **how)
+            found["reconstruction_errors"] = stacks.pretrained(stack, images, unseen, rate=pretraining_rate, **how)
     except DivergedError:
-        return training.lost(tuple(f"{split}_errors" for split in SPLITS), ())
+        return training.lost(CURVES, ())
     targets = np.concatenate([np.asarray(y) for _, y in splits.train])
-    order = np.random.default_rng(seed).permutation(len(images))
-    found: dict[str, list[float]] = {f"{split}_errors": [] for split in SPLITS}
+    order = np.random.default_rng((seed, APART)).permutation(len(images))
     for number in of.labels:
         chosen = order[:number]
         labelled = splits._replace(train=repeated(images[chosen], targets[chosen], config, seed))
@@ -99,18 +100,25 @@ def trial(
         errors = training.fit(network, labelled, optimizer, config.epochs, errors_on=SPLITS, steps_a_call=10)
         for split in SPLITS:
             found[f"{split}_errors"].append(errors[f"{split}_error"])
+        found["last_losses"].append(errors["train_loss"][-1])
+        activity = unit_activity(network, unseen).values()
+        found["zeros"].append([100 * of_layer.zeros for of_layer in activity])
     return found
 
 
 SPLITS = ("train", "validation", "test")
+CURVES = (*(f"{split}_errors" for split in SPLITS), "last_losses", "zeros", "reconstruction_errors")
+APART = 2011  # what the order of labels is drawn from beside the seed: that of pre-training is drawn from others
 
 
 def repeated(images: np.ndarray, labels: np.ndarray, config: Config, seed: int) -> tf.data.Dataset:
     """Return batches in an order of their own in each epoch; so few that they make few steps come more than once."""
     steps_of_one = config.epochs * -(-len(labels) // config.batch)
     times = max(1, -(-config.least_steps // steps_of_one))
-    data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=seed)
-    return data.batch(config.batch).repeat(times).prefetch(tf.data.AUTOTUNE)
+    inputs, targets = tf.constant(images), tf.constant(labels)
+    data = tf.data.Dataset.range(len(labels)).shuffle(len(labels), seed=seed).batch(config.batch)
+    data = data.map(lambda rows: (tf.gather(inputs, rows), tf.gather(targets, rows)))
+    return data.repeat(times).prefetch(tf.data.AUTOTUNE)
 
 
 LIVE = Config(

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from reruns import networks, training
 from reruns.chapters.revisited import claimed, retrieval
@@ -64,9 +65,9 @@ def trial(config: Config, seed: int, **factors: Any) -> dict[str, Any]:
 
 
 def deep(config: Config, seed: int, unit: str, remedy: str) -> dict[str, Any]:
-    """Return the training loss of a deep network by epoch, its largest gradient, and its test error in percent.
+    """Return the training loss of a deep network by epoch, the gradient at its start, and its test error in percent.
 
-    A loss that is not finite any more ends the training, and counts as that of a network that only guesses.
+    A loss that is not finite ends the training, and from there on counts as that of a network that only guesses.
     """
     splits = pipelines.mnist(config.batch, seed, config.deep_train)
     model = networks.perceptron(
@@ -79,10 +80,10 @@ def deep(config: Config, seed: int, unit: str, remedy: str) -> dict[str, Any]:
     )
     first = first_gradient(model, splits)
     curves = training.fit(model, splits, optimizer, config.deep_epochs, errors_on=["test"], callbacks=[UntilLost()])
-    losses = [loss if np.isfinite(loss) else None for loss in curves["train_loss"]]
-    lost = None in losses
+    losses = [loss if np.isfinite(loss) else GUESSING for loss in curves["train_loss"]]
+    lost = not np.isfinite(curves["train_loss"]).all()
     return {
-        "last_loss": GUESSING if lost else losses[-1],
+        "train_loss": losses + (config.deep_epochs - len(losses)) * [GUESSING],
         "finite": float(not lost),
         "first_gradient": first,
         "test_error": 90.0 if lost else curves["test_error"],
@@ -105,9 +106,7 @@ def enlarged(factor: float) -> Any:
 
 
 def first_gradient(model: keras.Sequential, splits: Splits) -> float:
-    """Return the length of the gradient of the first batch, of all weights together."""
-    import tensorflow as tf
-
+    """Return the length of the gradient of a batch at the start, of all weights together."""
     images, labels = next(iter(splits.train))
     with tf.GradientTape() as tape:
         loss = training.LOGITS(labels, model(images, training=True))
@@ -127,7 +126,8 @@ def searched(config: Config, seed: int, unit: str, data: str, inputs: str) -> di
     features = keras.Model(model.inputs[0], model.layers[-2].output)
     of_base, of_queries = (retrieval.described(features, part) for part in (splits.train, splits.test))
     queries = tuple(part[: config.queries] for part in of_queries)
-    return {"test_error": found["test_error"], **retrieval.precisions(of_base, queries, config.nearest)}
+    kept = {name: found[name] for name in ("train_loss", "test_error")}
+    return {**kept, **retrieval.precisions(of_base, queries, config.nearest)}
 
 
 LIVE = Config(data_sets=("MNIST",), inputs=("pixels",), deep_train=2000, deep_epochs=2, train=2000, epochs=5)

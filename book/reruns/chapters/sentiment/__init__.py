@@ -68,6 +68,7 @@ def trained(
     """
     splits = pipelines.imdb(config.batch, seed, config.terms)
     words, unseen = (stacks.inputs_of(of) for of in (splits.train, splits.validation))
+    errors: list[list[float]] = []
     if unit == "none":
         kernel = keras.initializers.GlorotUniform(seed=1000 * seed)
         inputs = keras.Input((words.shape[1],))
@@ -78,7 +79,7 @@ def trained(
         how = {"epochs": config.pretraining_epochs, "batch": config.batch, "seed": seed, "steps_a_call": 10}
         try:
             if pretrained:
-                stacks.pretrained(stack, words, unseen, rate=pretraining_rate, **how)
+                errors = stacks.pretrained(stack, words, unseen, rate=pretraining_rate, **how)
         except DivergedError:
             return None, training.lost(CURVES, NUMBERS)
         network = stacks.network(stack, kind, 2, seed)
@@ -99,6 +100,7 @@ def trained(
     return network, {
         "train_cross_entropy": found["train_cross_entropy"],
         "validation_errors": [100 * (1 - accuracy) for accuracy in found["validation_accuracies"]],
+        "reconstruction_errors": errors,
         "zeros": [100 * of_layer.zeros for of_layer in activity],
         "zeros_of_words": 100 * float(np.mean(reviews == 0)),
         **{name: found[name] for name in NUMBERS[1:]},
@@ -106,7 +108,7 @@ def trained(
 
 
 SPLITS = ("train", "validation", "test")
-CURVES = ("train_cross_entropy", "validation_errors", "zeros")
+CURVES = ("train_cross_entropy", "validation_errors", "reconstruction_errors", "zeros")
 NUMBERS = ("zeros_of_words", *(f"{split}_error" for split in SPLITS))
 
 

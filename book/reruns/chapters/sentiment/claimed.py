@@ -51,16 +51,16 @@ PRETRAINED = of_table(
     published=f"{RMSE[DEEP]} against {RMSE[COLD].removeprefix('≥ ')} stars or more",
     predicted=Verdict.INCONCLUSIVE,
 )
+FEWEST = 20.0  # percent
 DENSER = Claim(
     "G-11, zeros",
     "what three layers of rectifiers make of the words is sparse, though less so than the words",
-    "no network whose mean share of zeros is below 20 % or above that of the words",
+    f"no network whose mean share of zeros is below {FEWEST:g} % or above that of the words",
     f"{GLOROT}, table 2",
     Rule.NEVER,
     published="53.9 % against 99.4 %",
     predicted=Verdict.CONFIRMED,
 )
-FEWEST = 20.0
 CLAIMS = (HIDDEN, DEPTH, UNIT, PRETRAINED, DENSER)
 
 
