@@ -119,7 +119,8 @@ def trial(
     return {
         "train_cross_entropy": found["train_cross_entropy"],
         "validation_errors": [100 * (1 - accuracy) for accuracy in found["validation_accuracies"]],
-        "reconstruction_errors": errors,
+        # The last one of each layer.
+        "reconstruction_errors": [of_layer[-1] for of_layer in errors],
         **{name: found[name] for name in NUMBERS},
         **measured(model, np.asarray(images)),
     }
