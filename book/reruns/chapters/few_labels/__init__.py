@@ -18,7 +18,7 @@ from reruns.experiment import Experiment, Scale, Trial, levels, rows
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    # Scientific: the data, the unit, whether it is pre-trained; and the best rates of RATES, of both phases.
+    # Scientific: the data, the unit, whether it is pre-trained; and the rates of both phases.
     runs: tuple[tuple[str, str, bool, float, float], ...] = levels(
         ("NORB", "rectifier", False, 0.0, 0.1),
         ("NORB", "rectifier", True, 0.01, 0.1),
@@ -41,8 +41,8 @@ class Config:
     least_steps: int = 5000  # where the labels are few, they are seen more often
 
 
-# The paper's grid, from which one seed that is not counted chose.
-RATES = (0.1, 0.01, 0.001, 0.0001)
+# Of training on NORB, with one seed that is not counted. MNIST has the rates of table 1's networks.
+TRIED = (0.1, 0.01)
 FACTORS = ("data", "unit", "pretrained", "pretraining_rate", "rate")
 
 

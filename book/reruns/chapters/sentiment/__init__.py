@@ -18,7 +18,7 @@ from reruns.results import Results
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    # Scientific: the unit, how many hidden layers, and whether they are pre-trained; and the best of RATES, of both.
+    # Scientific: the unit, how many hidden layers, and whether they are pre-trained; and the rates of both phases.
     runs: tuple[tuple[str, int, bool, float, float], ...] = levels(
         ("none", 0, False, 0.0, 0.1),
         ("rectifier", 1, True, 0.01, 0.01),
@@ -37,8 +37,8 @@ class Config:
     measured_reviews: int = 1000
 
 
-# The grid from which one seed that is not counted chose.
-RATES = (0.1, 0.01, 0.001, 0.0001)
+# Of training, with one seed that is not counted.
+TRIED = (0.1, 0.01)
 FACTORS = ("unit", "layers", "pretrained", "pretraining_rate", "rate")
 # For text the paper scales the rectifiers' outputs and takes the cross-entropy, as for tanh.
 KINDS = {unit: kind._replace(reconstruction="scaled") for unit, kind in stacks.KINDS.items()}
