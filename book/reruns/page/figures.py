@@ -16,7 +16,7 @@ from reruns.claims import Evidence, Judgement, Rule, Verdict
 
 # Okabe and Ito's palette, with its yellow left out: too pale on paper.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-STYLES = ("-", "--", ":", "-.")
+STYLES = ("-", "--", ":", "-.", (0, (3, 1.5, 1, 1.5, 1, 1.5)))
 
 mpl.rcParams.update(
     {
@@ -144,10 +144,16 @@ def seed_curves(
     figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows), squeeze=False)
     for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
         for number, (name, curves) in enumerate(of_names.items()):
-            places, style = at or np.arange(1, curves.shape[1] + 1), STYLES[number % len(STYLES)]
-            axis.plot(places, curves.T, style, color=COLOURS[number], linewidth=0.6, alpha=0.5)
-            axis.plot(places, curves.mean(axis=0), style, color=COLOURS[number], linewidth=2, label=name)
+            places = at or np.arange(1, curves.shape[1] + 1)
+            drawn = {"linestyle": STYLES[number % len(STYLES)], "color": COLOURS[number]}
+            axis.plot(places, curves.T, linewidth=0.6, alpha=0.5, **drawn)
+            axis.plot(places, curves.mean(axis=0), linewidth=2, label=name, **drawn)
         axis.set(xlabel=along, ylabel=quantity, yscale="log" if quantity in logarithmic else "linear")
+        low, high = axis.get_ylim()
+        if quantity in logarithmic and high < 10 * low:
+            # Within a decade there may be no power of ten to label.
+            axis.yaxis.set_minor_formatter("{x:g}")
+            axis.yaxis.set_major_formatter("{x:g}")
         if at is None:
             axis.xaxis.get_major_locator().set_params(integer=True)
         else:
