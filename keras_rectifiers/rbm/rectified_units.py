@@ -113,6 +113,9 @@ class NReLU(Unit):
 
     It approximates `SteppedSigmoid` and has no law of the form above: its mean, x Phi(x/s) + s phi(x/s) with
     s = sqrt(sigmoid(x)), is no derivative of a log-partition that is known in closed form, and there is no free energy.
+    The paper draws the hidden states that a reconstruction starts from; which statistic then stands in the products
+    <v h> it does not say. `RBM` puts this mean there, or with `statistic="sample"` a draw. Either way a step follows
+    no likelihood.
 
     Example:
 

@@ -12,8 +12,9 @@ from keras_rectifiers import cases, diverging
 from keras_rectifiers.rbm.norms import norm_ratio
 from keras_rectifiers.rbm.units import Gaussian, Unit
 
-# How far a layer of Gaussian units may be from a mean of 0 and a deviation of 1 before a warning.
-FAR_MEAN, FAR_DEVIATION = 0.5, 2.0
+# How far a layer of Gaussian units may be from a mean of 0 and a deviation of 1 before a warning, and how large one
+# unit's values: pixels that are standardized together differ among themselves, by less than that.
+FAR_MEAN, FAR_DEVIATION, FAR_UNIT = 0.5, 2.0, 5.0
 _REMEDY = (
     "Lower the learning rate; standardize the data of Gaussian units; bound rectified machines by "
     "kernel_constraint=NormRatio()"
@@ -30,7 +31,8 @@ def check(data: Any, unit: Unit) -> int | None:
         return None
     width = _checked(known, unit)
     if isinstance(unit, Gaussian):
-        _warn_unless_standardized(float(known.mean()), float(known.std()))
+        squares = np.einsum("ij,ij->j", known, known, dtype="float64") / len(known)
+        _warn_unless_standardized(known.mean(axis=0, dtype="float64"), squares)
     return width
 
 
@@ -56,29 +58,35 @@ def check_range(states: np.ndarray, unit: Unit) -> None:
         )
 
 
-def _warn_unless_standardized(mean: float, deviation: float) -> None:
-    if abs(mean) > FAR_MEAN or not 1 / FAR_DEVIATION < deviation < FAR_DEVIATION:
-        warnings.warn(
-            "Gaussian units have a variance of 1: standardize the data, to a mean of 0 and a deviation of 1. "
-            f"Received: values of mean {mean:.3g} and deviation {deviation:.3g}",
-            stacklevel=4,
-        )
+def _warn_unless_standardized(means: np.ndarray, squares: np.ndarray) -> None:
+    """Warn of the layer, or of its largest unit, from each unit's mean and mean square."""
+    mean, square, what = means.mean(), squares.mean(), ""
+    deviation = math.sqrt(max(0.0, square - mean**2))
+    if abs(mean) <= FAR_MEAN and 1 / FAR_DEVIATION < deviation < FAR_DEVIATION:
+        largest = int(np.argmax(squares))
+        mean, square, what = means[largest], squares[largest], f" of unit {largest}"
+        if square <= FAR_UNIT**2:
+            return
+        deviation = math.sqrt(max(0.0, square - mean**2))
+    warnings.warn(
+        "Gaussian units have a variance of 1: standardize the data, to a mean of 0 and a deviation of 1. "
+        f"Received: values{what} of mean {mean:.3g} and deviation {deviation:.3g}",
+        stacklevel=4,
+    )
 
 
 def mean_of(data: Any, unit: Unit) -> tuple[np.ndarray, int]:
     """Return the mean of an array's cases, or of all batches', in float64, and how many they are."""
-    total, squares, count = 0.0, 0.0, 0
+    total, squares, count = 0.0, np.zeros(()), 0
     for batch in cases.batches(data):
         values = np.asarray(batch, "float64")
         _checked(values, unit)
-        total, squares, count = total + values.sum(axis=0), squares + np.square(values).sum(), count + len(values)
+        total, squares, count = total + values.sum(axis=0), squares + np.square(values).sum(axis=0), count + len(values)
     if not count:
         raise ValueError(f"Expected data of at least one case. Received: {data}")
     mean = np.asarray(total / count)
     if isinstance(unit, Gaussian):
-        _warn_unless_standardized(
-            float(mean.mean()), math.sqrt(max(0.0, squares / (count * mean.size) - mean.mean() ** 2))
-        )
+        _warn_unless_standardized(mean, squares / count)
     return mean, count
 
 
