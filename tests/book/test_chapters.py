@@ -141,6 +141,13 @@ def test_a_reader_changes_values_seeds_and_levels_of_the_live_run():
     np.testing.assert_array_equal(chapter.run_live(factor=2).of("product"), [6])
     with pytest.raises(ValueError, match="Expected `seeds` or values of factors, number. Received: numbr"):
         chapter.changed(numbr=5)
+    live = chapter.run_live()
+    told = chapter.to_change(live, {"number": 5}, {"factors": (4,), "seeds": range(2, 4)}).data
+    for line in re.findall(r"^live = (.*)$", told, re.MULTILINE):
+        assert eval(line, {"chapter": chapter}).rows != live.rows
+    assert len(re.findall("^live = ", told, re.MULTILINE)) == 2
+    with pytest.raises(ValueError, match="Received: numbr"):
+        chapter.to_change(live, {"numbr": 5})
 
 
 def test_a_configuration_s_values_are_told_as_prose_has_them():
