@@ -18,7 +18,7 @@ KEPT = BOOK / "_build" / ".jupyter_cache"
 def notebooks() -> list[Path]:
     """Return the pages of the table of contents that hold code to be run."""
     contents = yaml.safe_load((BOOK / "_toc.yml").read_text())
-    names = [contents["root"], *(chapter["file"] for chapter in contents["chapters"])]
+    names = [contents["root"], *(chapter["file"] for part in contents["parts"] for chapter in part["chapters"])]
     pages = [BOOK / f"{name}.md" for name in names]
     return [page for page in pages if "\nkernelspec:" in page.read_text()]
 

@@ -17,7 +17,8 @@ from reruns.page import figures, opening, tables
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
-PAGES = [entry["file"] for entry in yaml.safe_load((BOOK / "_toc.yml").read_text())["chapters"]]
+PARTS = yaml.safe_load((BOOK / "_toc.yml").read_text())["parts"]
+PAGES = [entry["file"] for part in PARTS for entry in part["chapters"]]
 
 
 def test_the_contents_the_first_page_the_makefile_and_the_records_name_the_same_chapters():

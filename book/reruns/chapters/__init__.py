@@ -6,17 +6,17 @@ from reruns.experiment import Experiment
 
 # In the order of the book.
 NAMES = (
-    "data",
     "rectifiers",
-    "elu",
-    "initialisation",
     "sparsity",
     "six_times_faster",
-    "prelu",
-    "leaky_family",
     "maxout",
+    "leaky_family",
+    "initialisation",
+    "prelu",
+    "elu",
     "cost",
     "serving",
+    "data",
 )
 # Their plans stand and their records grow, on one machine after another; with the last row each joins NAMES.
 BEGUN = (
