@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from reruns import verdicts
 from reruns.claims import Claim, Judgement, Verdict
 from reruns.data import pipelines
 from reruns.results import Results
+
+BOOK = Path(__file__).parents[2]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
@@ -58,8 +61,10 @@ def judged(judgements: Sequence[Judgement], page: str) -> Markdown:
     """Return a page's verdicts, and leave them for the first page of the book to collect."""
     # As HTML: what is glued into another page is not parsed again there.
     heads = "".join(f"<th>{name}</th>" for name in ("claim", "source", "published", "ours", "kind", "verdict"))
+    chapter = f'<tr class="chapter"><th colspan="6"><a href="{page}.html">{html.escape(_title(page))}</a></th></tr>'
     rows = "".join(_collected(judgement, page) for judgement in judgements)
-    glue("verdict", HTML(f'<table class="table claims"><tr>{heads}</tr>{rows}</table>'), display=False)
+    whole = f'<table class="table claims"><thead><tr>{heads}</tr></thead><tbody>{chapter}{rows}</tbody></table>'
+    glue("verdict", HTML(whole), display=False)
     return table(
         ["claim", "criterion", "found", "verdict"],
         [
@@ -85,18 +90,35 @@ def _collected(judgement: Judgement, page: str) -> str:
     return f'<tr data-verdict="{html.escape(verdict)}" data-paper="{html.escape(paper)}">{row}</tr>'
 
 
+def _title(page: str) -> str:
+    found = re.search(r"^# (.*)$", (BOOK / f"{page}.md").read_text(), re.MULTILINE)
+    assert found is not None, f"{page}.md has no title"
+    return found[1]
+
+
 def _paper(source: str) -> str:
     """Return authors and year of a source, without its section or page; or what stands before its first comma."""
     found = re.match(r".*?\b\d{4}", source)
     return found[0] if found else source.partition(",")[0]
 
 
-# Of all verdicts on the page, those of one kind and of one paper.
+# The chapters' tables become one, of whose rows a reader chooses by verdict and by paper.
 FILTER = """
 <p>Show <select class="filter" data-by="verdict"></select> of <select class="filter" data-by="paper"></select></p>
 <script>
 document.addEventListener("DOMContentLoaded", () => {
-  const rows = [...document.querySelectorAll("table.claims tr[data-verdict]")];
+  const [first, ...others] = document.querySelectorAll("table.claims");
+  for (const other of others) {
+    first.tBodies[0].append(...other.tBodies[0].rows);
+    other.remove();
+  }
+  const rows = [...first.querySelectorAll("tr[data-verdict]")];
+  const chapters = [...first.querySelectorAll("tr.chapter")];
+  const isEmpty = chapter => {
+    for (let row = chapter.nextElementSibling; row && row.dataset.verdict; row = row.nextElementSibling)
+      if (!row.hidden) return false;
+    return true;
+  };
   const boxes = [...document.querySelectorAll("select.filter")];
   for (const box of boxes) {
     const all = box.dataset.by === "verdict" ? "all verdicts" : "all papers";
@@ -105,6 +127,7 @@ document.addEventListener("DOMContentLoaded", () => {
     box.addEventListener("change", () => {
       for (const row of rows)
         row.hidden = boxes.some(other => other.value && row.dataset[other.dataset.by] !== other.value);
+      for (const chapter of chapters) chapter.hidden = isEmpty(chapter);
     });
   }
 });
