@@ -60,8 +60,8 @@ EMPHASIS = {Verdict.REFUTED: "**", Verdict.TOO_SMALL: "**", Verdict.NOT_JUDGED: 
 def judged(judgements: Sequence[Judgement], page: str) -> Markdown:
     """Return a page's verdicts, and leave them for the first page of the book to collect."""
     # As HTML: what is glued into another page is not parsed again there.
-    heads = "".join(f"<th>{name}</th>" for name in ("claim", "source", "published", "ours", "kind", "verdict"))
-    chapter = f'<tr class="chapter"><th colspan="6"><a href="{page}.html">{html.escape(_title(page))}</a></th></tr>'
+    heads = "".join(f"<th>{name}</th>" for name in ("claim", "source", "published", "ours", "verdict"))
+    chapter = f'<tr class="chapter"><th colspan="5"><a href="{page}.html">{html.escape(_title(page))}</a></th></tr>'
     rows = "".join(_collected(judgement, page) for judgement in judgements)
     whole = f'<table class="table claims"><thead><tr>{heads}</tr></thead><tbody>{chapter}{rows}</tbody></table>'
     glue("verdict", HTML(whole), display=False)
@@ -85,7 +85,7 @@ def _collected(judgement: Judgement, page: str) -> str:
     claim, verdict = judgement.claim, judgement.verdict.value
     paper = _paper(claim.source)
     link = f'<a href="{page}.html#verdict">{html.escape(claim.id)}</a>: {html.escape(claim.says)}'
-    cells = [link, *map(html.escape, (claim.source, claim.published, judgement.found, claim.kind.value, verdict))]
+    cells = [link, *map(html.escape, (claim.source, claim.published, judgement.found, verdict))]
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr data-verdict="{html.escape(verdict)}" data-paper="{html.escape(paper)}">{row}</tr>'
 
