@@ -52,3 +52,13 @@ def test_the_pages_that_are_run_are_those_of_the_table_of_contents_with_code():
     with_code = {page.stem for page in BOOK.glob("*.md") if "```{code-cell}" in page.read_text()}
     listed = set(re.findall(r"(?:root|file): (\w+)", (BOOK / "_toc.yml").read_text()))
     assert run == with_code & listed and run
+
+
+@pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.name)
+def test_every_figure_has_a_name_a_caption_and_words_for_who_cannot_see_it_and_is_cited(page):
+    text = page.read_text()
+    figures = re.findall(r"^  figure:\n(.*?)^---$", text, re.DOTALL | re.MULTILINE)
+    for figure in figures:
+        assert all(f"{part}:" in figure for part in ("caption", "name", "alt"))
+        (name,) = re.findall(r"^    name: (\S+)$", figure, re.MULTILINE)
+        assert f"{{numref}}`{name}`" in text
