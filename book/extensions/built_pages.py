@@ -1,8 +1,10 @@
 """Look over the built pages: `python -m extensions.built_pages`, from book/, after the build.
 
-A page must open without a network, and must not tell where it was built.
+A page must open without a network, and must not tell where it was built; its notebook must read without Sphinx.
 """
 
+import json
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -36,11 +38,20 @@ def faults(html: str) -> list[str]:
     return found + ["holds a log line of TensorFlow"] * any(line in html for line in LOG_LINES)
 
 
+def unresolved(notebook: str) -> list[str]:
+    """Return what a notebook's text leaves as Sphinx alone would understand it, a line each."""
+    cells = json.loads(notebook)["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return [f"holds {role} as it is written" for role in re.findall(r"\{[a-z]+(?::[a-z]+)?\}`[^`]*`|```\{.*", prose)]
+
+
 def main() -> None:
     pages = sorted(HTML.glob("*.html"))
     if not pages:
         sys.exit(f"there are no pages in {HTML}: `make book` builds them")
     wrong = [f"{page.name} {fault}" for page in pages for fault in faults(page.read_text())]
+    taken = sorted((HTML / "_sources").glob("*.ipynb"))
+    wrong += [f"{notebook.name} {fault}" for notebook in taken for fault in unresolved(notebook.read_text())]
     if wrong:
         sys.exit("\n".join(wrong))
 

@@ -160,6 +160,7 @@ def test_a_table_shows_mean_and_half_an_interval_or_says_that_a_run_diverged():
     # Student's t at 95 % with one degree of freedom is 6.314; the standard error of 1 and 3 is 1.
     assert tables.plus_minus([1.0, 3.0]) == "2.00 ± 6.31"
     assert tables.plus_minus([1.5], digits=1, sign="+") == "+1.5"
+    assert [tables.plus_minus(values) for values in ([-0.001], [-0.001, 0.0005])] == ["0.00", "0.00 ± 0.00"]
     assert tables.plus_minus([1.0, np.nan]) == tables.plus_minus([1.0, None]) == "diverged"
     assert tables.table(["a", "b"], [[1, "x"]]).data == "| a | b |\n| --- | --- |\n| 1 | x |"
 

@@ -75,7 +75,7 @@ def decayed(decay: float) -> Unit:
 
 
 def variance_ratios(initializer: str, slope: float, draws: int = 20, depth: int = 30, width: int = 512) -> np.ndarray:
-    """Return, for each draw of a random network, the variance of its last pre-activations over that of its first.
+    """Return, for each draw of a random network, the variance of each layer's pre-activations over that of its first.
 
     With a slope the initializer's variance is divided by 1 + slope^2, as the paper does.
     """
@@ -90,7 +90,7 @@ def variance_ratios(initializer: str, slope: float, draws: int = 20, depth: int 
             y = x @ (rng.standard_normal((width, width)) * np.sqrt(gain / width)).astype("float32")
             variances.append(float(np.mean(y**2)))
             x = np.asarray(unit(y))
-        ratios.append(variances[-1] / variances[0])
+        ratios.append(np.array(variances) / variances[0])
     return np.array(ratios)
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import keras_rectifiers as kr
+from reruns import verdicts
 from reruns.claims import Evidence, Judgement, Rule, Verdict
 
 # Okabe and Ito's palette, with its yellow left out: too pale on paper.
@@ -195,6 +196,27 @@ def accuracies(recorded: dict[str, np.ndarray]) -> Figure:
     axis.set_yticks(range(len(recorded)), recorded)
     axis.invert_yaxis()
     axis.set_xlabel("test accuracy, %")
+    return figure
+
+
+def paired_differences(found: dict[str, np.ndarray], published: dict[str, float], label: str) -> Figure:
+    """Draw each seed's difference as a dot, their mean with its 90 % interval, and the paper's as a diamond."""
+    figure, axis = plt.subplots(figsize=(7, 0.45 * len(found) + 1.4))
+    axis.axvline(0, color="#000000", linewidth=1.2)
+    for place, (name, differences) in enumerate(found.items()):
+        mean, half = verdicts.interval(differences)
+        axis.plot(differences, np.full(len(differences), place - 0.2), "o", color=COLOURS[0], alpha=0.6, markersize=4)
+        axis.errorbar(mean, place, xerr=half, color=COLOURS[1], marker="s", markersize=6, capsize=4, linewidth=2)
+        if name in published:
+            axis.plot(published[name], place + 0.25, "D", color="#000000", markerfacecolor="none", markersize=7)
+    axis.plot([], [], "o", color=COLOURS[0], alpha=0.6, markersize=4, label="a seed")
+    axis.plot([], [], "s-", color=COLOURS[1], label="mean and 90 % interval")
+    if published:
+        axis.plot([], [], "D", color="#000000", markerfacecolor="none", label="paper")
+    axis.set_yticks(range(len(found)), found)
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 

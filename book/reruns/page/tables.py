@@ -29,9 +29,9 @@ def plus_minus(values: Any, digits: int = 2, sign: str = "") -> str:
     if not np.isfinite(values).all():
         return "diverged"
     if len(values) < 2:
-        return f"{values[0]:{sign}.{digits}f}"
+        return f"{values[0]:{sign}z.{digits}f}"
     mean, half = verdicts.interval(values)
-    return f"{mean:{sign}.{digits}f} ± {half:.{digits}f}"
+    return f"{mean:{sign}z.{digits}f} ± {half:.{digits}f}"
 
 
 def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits: int = 2) -> Markdown:

@@ -8,16 +8,17 @@ def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
 
 
 def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
-    """Return a header and lines: a column a unit, which a page is wide enough for, and a line for everybody's modes."""
-    units = list(dict.fromkeys(row["unit"] for row in rows))
-    values = {(row["by"], row["mode"], row["unit"]): row[value] for row in rows}
-    lines = []
-    for contender in dict.fromkeys((row["by"], row["mode"]) for row in rows):
-        found = [values.get((*contender, unit)) for unit in units]
-        lines.append(
-            [", ".join(contender), *("" if v is None else f"{v:.2f}" if v < 100 else f"{v:.0f}" for v in found)]
-        )
-    return ["unit", *units], lines
+    """Return a header and lines: a line a unit, and a column for each contender's modes."""
+    values = {(row["unit"], row["by"], row["mode"]): row[value] for row in rows}
+    contenders = list(dict.fromkeys((row["by"], row["mode"]) for row in rows))
+
+    def cell(unit: str, contender: tuple[str, str]) -> str:
+        found = values.get((unit, *contender))
+        return "" if found is None else f"{found:.2f}" if found < 100 else f"{found:.0f}"
+
+    units = dict.fromkeys(row["unit"] for row in rows)
+    lines = [[unit, *(cell(unit, contender) for contender in contenders)] for unit in units]
+    return ["unit", *map(", ".join, contenders)], lines
 
 
 def by_size(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
