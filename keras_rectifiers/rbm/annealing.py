@@ -85,7 +85,10 @@ def annealed_importance_sampling(
 
     .. math::
 
-        \log p_\beta(v) = \log g(v) + ((1 - \beta) b_0 + \beta b) \cdot v + \sum_j A(\beta (c + v W)_j), \qquad
+        \log p_\beta(v) = \log g(v) + ((1 - \beta) b_0 + \beta b) \cdot v + \sum_j A(\beta (c + v W)_j)
+
+    .. math::
+
         \frac{Z}{Z_0} = \Big\langle \prod_k \frac{p_{\beta_k}(v_{k-1})}{p_{\beta_{k-1}}(v_{k-1})} \Big\rangle
 
     Each v comes from the last one by a sweep that leaves its own machine's law as it is. The weights' mean is right on

@@ -27,7 +27,7 @@ class RBM(keras.Model):
 
     .. math::
 
-        E(v, h) = -\log g(v) - \log g(h) - b \cdot v - c \cdot h - v W h, \qquad p(v, h) \propto e^{-E(v, h)}
+        E(v, h) = -\log g(v) - \log g(h) - b \cdot v - c \cdot h - v W h, \quad p(v, h) \propto e^{-E(v, h)}
 
     `fit` trains it by contrastive divergence with any Keras optimizer: the loss is E(v, h) of the data less E(v, h) of
     the states to which `steps` sweeps of the Markov chain lead, with all states held fixed, so that its gradient is
