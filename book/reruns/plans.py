@@ -128,7 +128,7 @@ def _departure(experiment: Experiment, recorded: Results) -> str:
     return f"data: {differing}" if differing else ""
 
 
-LATER = "the plan is younger than some of the trials"
+LATER = "plan filed later"
 
 
 def judged(experiment: Experiment, recorded: Results) -> list[Judgement]:

@@ -189,9 +189,12 @@ def test_a_ratio_below_one_is_drawn_on_the_left_of_no_effect():
 
 
 def test_published_and_ours_stand_side_by_side():
-    shown = tables.compared(["ELU", "ReLU"], {"error": ({"ELU": 7}, {"ELU": [1.0, 3.0], "ReLU": "none"})}).data
-    assert shown.splitlines()[0] == "| quantity | ELU, paper | ELU, ours | ReLU, paper | ReLU, ours |"
-    assert shown.splitlines()[2] == "| error | 7 | 2.00 ± 6.31 |  | none |"
+    published, ours = {"ELU": 33.82, "PReLU": 33.8}, {"ELU": [1.0, 3.0], "ReLU": "none", "PReLU": [1.5]}
+    shown = tables.compared(["ELU", "PReLU", "ReLU"], {"error": (published, ours), "loss": ({"ELU": 7}, {})}).data
+    # A paper's column without a number is left out, and its last zeros are not.
+    assert shown.splitlines()[0] == "| quantity | ELU, paper | ELU, ours | PReLU, paper | PReLU, ours | ReLU, ours |"
+    assert shown.splitlines()[2] == "| error | 33.82 | 2.00 ±\N{NO-BREAK SPACE}6.31 | 33.80 | 1.50 | none |"
+    assert shown.splitlines()[3] == "| loss | 7 |  |  |  |  |"
 
 
 def test_what_a_rerun_costs_is_told_in_minutes_and_by_trial():

@@ -20,7 +20,9 @@ BOOK = Path(__file__).parents[2]
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
     lines = [header, ["---"] * len(header), *rows]
-    return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    # Where a cell is too narrow, a mean and its interval may part, but not the interval and its sign.
+    return Markdown(text.replace("± ", "±\N{NO-BREAK SPACE}"))
 
 
 def plus_minus(values: Any, digits: int = 2, sign: str = "") -> str:
@@ -39,17 +41,22 @@ def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits:
 
     Args:
         columns: what is compared, such as the units.
-        rows: by quantity, the published values and ours; what a side lacks stays empty.
+        rows: by quantity, the published values and ours. What a side lacks stays empty, or is left out if all lack it.
         digits: of ours, behind the point.
     """
+    in_paper = {column for published, _ in rows.values() for column in published}
+    sides = [(column, who) for column in columns for who in ("paper", "ours") if who == "ours" or column in in_paper]
 
-    def cells(published: dict, ours: dict) -> Iterable[Any]:
-        for column in columns:
-            yield published.get(column, "")
-            found = ours.get(column, "")
-            yield found if isinstance(found, str) else plus_minus(found, digits)
+    def cells(published: dict, ours: dict) -> Iterable[str]:
+        decimals = max((len(str(value).partition(".")[2]) for value in published.values()), default=0)
+        for column, who in sides:
+            value = (published if who == "paper" else ours).get(column, "")
+            if isinstance(value, float):
+                yield f"{value:.{decimals}f}"
+            else:
+                yield str(value) if who == "paper" or isinstance(value, str) else plus_minus(value, digits)
 
-    header = ["quantity", *(f"{column}, {who}" for column in columns for who in ("paper", "ours"))]
+    header = ["quantity", *(f"{column}, {who}" for column, who in sides)]
     return table(header, [[quantity, *cells(*both)] for quantity, both in rows.items()])
 
 
@@ -85,7 +92,8 @@ def _collected(judgement: Judgement, page: str) -> str:
     claim, verdict = judgement.claim, judgement.verdict.value
     paper = _paper(claim.source)
     link = f'<a href="{page}.html#verdict">{html.escape(claim.id)}</a>: {html.escape(claim.says)}'
-    cells = [link, *map(html.escape, (claim.source, claim.published, judgement.found, verdict))]
+    told = f"<strong>{verdict}</strong>" if judgement.verdict in EMPHASIS else verdict
+    cells = [link, *map(html.escape, (claim.source, claim.published, judgement.found)), told]
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr data-verdict="{html.escape(verdict)}" data-paper="{html.escape(paper)}">{row}</tr>'
 
@@ -210,8 +218,8 @@ def provenance(results: Results, planned: str) -> Markdown:
         for name, number in origin["versions"].items():
             versions.setdefault(name, []).append(number)
 
-    def all_of(*names: str) -> str:
-        found = [", ".join(str(origin[name]) for name in names if name in origin) for origin in origins]
+    def all_of(*names: str, missing: str = "") -> str:
+        found = [", ".join(str(origin[name]) for name in names if name in origin) or missing for origin in origins]
         return " or ".join(sorted(set(found)))
 
     rows = [
@@ -220,11 +228,13 @@ def provenance(results: Results, planned: str) -> Markdown:
         ["plan", planned],
         ["commit", ", ".join(sorted({origin["commit"][:12] for origin in origins}))],
         ["code changed since that commit", all_of("dirty")],
-        ["threads", all_of("threads") or "one a core"],
+        ["threads", all_of("threads", missing="one a core")],
         ["device", all_of("device", "processor", "system", "backend")],
         ["versions", ", ".join(f"{name} {' or '.join(sorted(set(found)))}" for name, found in versions.items())],
         ["time", f"{sum(results.table['seconds']) / 60:.0f} min"],
         *([name, ", ".join(map(str, results.levels(name)))] for name in results.factors),
         ["configuration", ", ".join(f"{name} = {value}" for name, value in results.config.items())],
     ]
-    return table(["what", "value"], [["data", pipelines.note(results.data)], *rows] if results.data else rows)
+    sets = [results.data, *(part for part in results.data.values() if isinstance(part, dict))]
+    notes = [["data", pipelines.note(record)] for record in sets if "name" in record]
+    return table(["what", "value"], [*notes, *rows])
