@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from reruns import results
 from reruns.data import pipelines, sources
 
 
@@ -120,6 +121,8 @@ def test_norb_is_standardized_by_its_training_images_and_validates_on_one_instan
     train, test = stereo(rng), stereo(rng)
     found("NORB", Builder(train=train, test=test))
     splits = pipelines.norb(batch=16, seed=0)
+    # Rows that tell of other preparations do not join a record.
+    assert splits.record["preprocessing"] == results.of_chapter("data").data["preprocessing"]
     seen, labels = rows(splits.train)
     np.testing.assert_allclose(seen.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(seen.std(axis=0).mean(), 1, rtol=1e-5)

@@ -69,7 +69,8 @@ def norb(
     found = _norb(cluttered)
     arrays = _norb_arrays(found.builder, train)
     told, prepared = PIXELS[pixels]
-    record = {**found.record, "preprocessing": f"32 x 32 {told}"}
+    # In the words of the first records: rows of other words do not join them.
+    record = {**found.record, "preprocessing": f"32 x 32 {told.replace('pixels of zero', 'pixels, zero')}"}
     return _splits(arrays, batch, seed, record, prepared(arrays[0][0]))
 
 
