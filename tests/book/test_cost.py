@@ -73,6 +73,20 @@ def test_the_peak_counts_what_was_held_at_once_and_freed_again():
     assert 60e6 < timing.peak_bytes(run) < 90e6
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak of a process")
+def test_the_peak_counts_what_a_process_keeps_that_was_held_before():
+    """A process that keeps its free memory does not grow at the second run, and holds as much all the same."""
+    code = (
+        "import numpy as np; from reruns.chapters.cost import timing\n"
+        "run = lambda: np.ones(8_000_000).sum()\n"
+        "run(); print(timing.peak_bytes(run))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **timing.KEEPING}, capture_output=True, text=True, check=True
+    )
+    assert 60e6 < int(ran.stdout) < 90e6
+
+
 SHAPE = (2, 4, 4, 6)
 
 
