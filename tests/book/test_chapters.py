@@ -104,6 +104,7 @@ def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
         ("six_times_faster", "CIFAR-10"),
         ("prelu", "CIFAR-10"),
         ("leaky_family", "CIFAR-10"),
+        ("elu_convnet", "CIFAR-10"),
     ],
 )
 def test_a_record_is_whole_and_on_the_real_data(name, of):

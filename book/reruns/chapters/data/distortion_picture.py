@@ -23,7 +23,8 @@ def distortions(images: np.ndarray, seed: int = 0) -> Figure:
             axis.grid(False)
         line[0].set_ylabel(name.replace("_", "\n"), rotation=0, ha="right", va="center", fontsize=8)
     for strength, axis in zip(STRENGTHS, axes[0], strict=True):
-        axis.set_title(f"level or complexity {strength:g}", fontsize=9)
+        axis.set_title(f"{strength:g}", fontsize=9)
+    figure.suptitle("level or complexity", fontsize=10)
     return figure
 
 
