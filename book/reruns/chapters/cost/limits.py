@@ -164,8 +164,16 @@ def _sizes(rows: list[dict]) -> Iterator[Line]:
             yield Line(SIZES, what, "time over Keras's nearest", OVER_NEAREST, row["over_nearest"])
 
 
+def with_a_peak(rows: list[dict]) -> list[dict]:
+    """Return the rows of memory that tell something: a step during which nothing is held there is not.
+
+    TensorFlow keeps for itself what it once had, so that the process need not grow.
+    """
+    return [row for row in rows if row["peak_tensors"] is not None and row["peak_tensors"] > 0.5]
+
+
 def _memory(backend: str, rows: list[dict]) -> Iterator[Line]:
-    known = [row for row in rows if row["tensors_a_unit"] is not None]
+    known = with_a_peak(rows)
     for row in [row for row in known if row["by"] == "ours"]:
         # XLA computes again what others keep: each is held against its like, PyTorch's eager mode against graphs.
         alike = {"graph": ("graph", "eager"), "xla": ("xla",)}[row["mode"]]
