@@ -9,6 +9,7 @@ import pytest
 
 from reruns import exports, results
 from reruns.chapters import rectifiers, serving
+from reruns.chapters.elu_convnet import served
 
 
 @pytest.fixture
@@ -64,3 +65,7 @@ def test_the_exported_networks_are_the_recorded_ones():
     assert found["seed"] == serving.best(recorded)
     accuracy = recorded.of("test_accuracy", part="training")[found["seed"]]
     assert found["metric"]["value"] == pytest.approx(accuracy, abs=1e-4)
+    found, recorded = card(SAVED / "cifar10"), results.of_chapter("elu_convnet")
+    assert found["seed"] == served.best(recorded)
+    accuracy = recorded.of("test_accuracy", part="served")[found["seed"]]
+    assert found["metric"]["value"] == pytest.approx(accuracy, abs=1e-3)
