@@ -7,7 +7,7 @@ import ast
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 
@@ -23,26 +23,40 @@ if missing:
 OPTIONS = r"((?::[a-z-]+: [^\n]*\n)*)"
 
 
-def resolved(text: str, glued: dict[str, str], cited: dict[str, tuple[str, str]]) -> str:
-    """Return a page's Markdown with what only Sphinx knows in plain words."""
+class Known(NamedTuple):
+    """What Sphinx knows of a page: texts of its runs, authors and years, titles, and where its figures stand."""
+
+    glued: dict[str, str]
+    cited: dict[str, tuple[str, str]]
+    titles: dict[str, str]
+    figures: dict[str, int]
+
+
+def resolved(text: str, known: Known, place: int = 0) -> str:
+    """Return a cell's Markdown, of the cell at a place, with what only Sphinx knows in plain words."""
+
+    def figure(found: re.Match) -> str:
+        before = found[1] or ""
+        word = "above" if known.figures.get(found[2], place) < place else "below"
+        begins = not found.start() or before
+        return f"{before}{'The' if begins else 'the'} figure {word}"
+
     text = re.sub(r"```\{literalinclude\} (\S+)\n" + OPTIONS + "```", lambda m: _code(m[1], m[2]), text)
-    text = re.sub(r"\{glue:text\}`([^`]+)`", lambda m: glued[m[1]], text)
-    text = re.sub(r"\{cite:t\}`([^`]+)`", lambda m: "{} ({})".format(*cited[m[1]]), text)
-    text = re.sub(r"\{cite:p\}`([^`]+)`", lambda m: "({} {})".format(*cited[m[1]]), text)
+    text = re.sub(r"\{glue:text\}`([^`]+)`", lambda m: known.glued[m[1]], text)
+    text = re.sub(r"\{cite:t\}`([^`]+)`", lambda m: "{} ({})".format(*known.cited[m[1]]), text)
+    text = re.sub(r"\{cite:p\}`([^`]+)`", lambda m: "({} {})".format(*known.cited[m[1]]), text)
     text = re.sub(r"\{(?:class|func)\}`~?([^`]+)`", lambda m: f"`{m[1].rpartition('.')[2]}`", text)
-    text = re.sub(r"\{doc\}`([^`]+)`", lambda m: f"*{title(m[1])}*", text)
-    return re.sub(r"(^|\. )?\{numref\}`[^`]+`", lambda m: _figure(m[1]), text, flags=re.MULTILINE)
+    text = re.sub(r"\{doc\}`([^`]+)`", lambda m: f"*{known.titles[m[1]]}*", text)
+    return re.sub(r"(\n\n|\.\s)?\{numref\}`([^`]+)`", figure, text)
 
 
-def _figure(before: str | None) -> str:
-    return "the figure below" if before is None else f"{before}The figure below"
-
-
-def title(page: str) -> str:
-    """Return the title of a page."""
-    found = re.search(r"^# (.*)$", (BOOK / f"{page}.md").read_text(), re.MULTILINE)
-    assert found is not None, f"{page}.md has no title"
-    return found[1]
+def quoted(text: str) -> str:
+    """Return a note that a cell has given, as a quotation: Jupyter knows no others."""
+    found = re.fullmatch(r":::\{(\w+)\}([^\n]*)\n(?::class: \w+\n)?(.*)\n:::", text, re.DOTALL)
+    if not found:
+        return text
+    lines = [f"**{found[2].strip() or found[1].capitalize()}**", "", *found[3].splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _code(path: str, options: str) -> str:
@@ -77,14 +91,22 @@ def values(glued: dict[str, Any]) -> dict[str, str]:
     return {name: ast.literal_eval(text) for name, text in texts.items() if text.startswith(("'", '"'))}
 
 
-def written(executed: Path, target: Path, cited: dict[str, tuple[str, str]]) -> None:
+def written(executed: Path, target: Path, cited: dict[str, tuple[str, str]], titles: dict[str, str]) -> None:
     """Write the notebook of a page as a reader takes it away."""
     notebook = nbformat.read(executed, as_version=4)
     kept = executed.with_suffix(".glue.json")
-    glued = values(json.loads(kept.read_text())) if kept.exists() else {}
-    for cell in notebook.cells:
+    figures = {
+        cell.metadata["mystnb"]["figure"]["name"]: place
+        for place, cell in enumerate(notebook.cells)
+        if "figure" in cell.metadata.get("mystnb", {})
+    }
+    known = Known(values(json.loads(kept.read_text())) if kept.exists() else {}, cited, titles, figures)
+    for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            cell.source = resolved(cell.source, glued, cited)
+            cell.source = resolved(cell.source, known, place)
+        for output in cell.get("outputs", []):
+            if text := output.get("data", {}).get("text/markdown"):
+                output["data"]["text/markdown"] = quoted(text)
     first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     notebook.cells.insert(first, nbformat.v4.new_code_cell(NEEDS))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +118,8 @@ def offer(app: Any, page: str, template: str, context: dict[str, Any], doctree: 
     # The first page gathers what the others found, and has nothing to change.
     if page != app.config.root_doc and executed.exists():
         cited = citations((BOOK / "references.bib").read_text())
-        written(executed, Path(app.outdir) / "_sources" / executed.name, cited)
+        titles = {name: title.astext() for name, title in app.env.titles.items()}
+        written(executed, Path(app.outdir) / "_sources" / executed.name, cited, titles)
         context["ipynb_source"] = executed.name
 
 

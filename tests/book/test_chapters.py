@@ -196,6 +196,9 @@ def test_published_and_ours_stand_side_by_side():
     assert shown.splitlines()[0] == "| quantity | ELU, paper | ELU, ours | PReLU, paper | PReLU, ours | ReLU, ours |"
     assert shown.splitlines()[2] == "| error | 33.82 | 2.00 ±\N{NO-BREAK SPACE}6.31 | 33.80 | 1.50 | none |"
     assert shown.splitlines()[3] == "| loss | 7 |  |  |  |  |"
+    # Words of a paper's say nothing of decimals, nor do its numbers of ours.
+    words = tables.compared(["a", "b"], {"share": ({"a": "0.5 to 0.75", "b": 33.8}, {"a": 0.4})}).data
+    assert words.splitlines()[2] == "| share | 0.5 to 0.75 | 0.40 | 33.8 |  |"
 
 
 def test_what_a_rerun_costs_is_told_in_minutes_and_by_trial():

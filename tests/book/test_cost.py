@@ -82,7 +82,12 @@ def test_the_peak_counts_what_a_process_keeps_that_was_held_before():
         "run(); print(timing.peak_bytes(run))"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **timing.KEEPING}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={**os.environ, **timing.KEEPING},
+        cwd=BOOK,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert 60e6 < int(ran.stdout) < 90e6
 

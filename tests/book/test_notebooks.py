@@ -10,6 +10,7 @@ import pytest
 from extensions import built_pages, notebooks
 
 CITED = {"a2010": ("Nair and Hinton", "2010"), "b2011": ("Glorot and others", "2011")}
+KNOWN = notebooks.Known({"error": "1.5"}, CITED, {"elu": "ELU on MNIST"}, {"fig-a": 5, "fig-b": 1})
 
 
 @pytest.mark.parametrize(
@@ -20,31 +21,32 @@ CITED = {"a2010": ("Nair and Hinton", "2010"), "b2011": ("Glorot and others", "2
         ("rectifiers {cite:p}`b2011`.", "rectifiers (Glorot and others 2011)."),
         ("a {class}`~keras_rectifiers.PReLU` layer", "a `PReLU` layer"),
         ("see {doc}`elu`", "see *ELU on MNIST*"),
-        ("{numref}`fig-a` shows it. {numref}`fig-b` too.", "The figure below shows it. The figure below too."),
-        ("In {numref}`fig-a` mind it", "In the figure below mind it"),
+        ("{numref}`fig-a` shows it. {numref}`fig-b` too.", "The figure below shows it. The figure above too."),
+        ("In {numref}`fig-a` mind\n{numref}`fig-b`", "In the figure below mind\nthe figure above"),
+        ("So.\n\n{numref}`fig-a` shows it", "So.\n\nThe figure below shows it"),
         ("$f(x) = \\{x\\}$ and `{x}`", "$f(x) = \\{x\\}$ and `{x}`"),
     ],
 )
 def test_what_only_sphinx_knows_is_put_in_plain_words(text, expected):
-    assert notebooks.resolved(text, {"error": "1.5"}, CITED) == expected
+    assert notebooks.resolved(text, KNOWN, place=3) == expected
 
 
-@pytest.mark.parametrize("text", ["{glue:text}`other`", "{cite:t}`other`"])
+@pytest.mark.parametrize("text", ["{glue:text}`other`", "{cite:t}`other`", "{doc}`other`"])
 def test_a_name_that_is_not_known_is_refused(text):
     with pytest.raises(KeyError, match="other"):
-        notebooks.resolved(text, {"error": "1.5"}, CITED)
+        notebooks.resolved(text, KNOWN)
 
 
 def test_code_from_a_file_stands_in_the_notebook():
     text = "So:\n\n```{literalinclude} reruns/chapters/initialisation.py\n:pyobject: decayed\n```\n\nand on."
-    found = notebooks.resolved(text, {}, {})
+    found = notebooks.resolved(text, KNOWN)
     assert found.startswith("So:\n\n```python\ndef decayed(decay: float) -> Unit:\n") and found.endswith(
         "```\n\nand on."
     )
     options = ":start-at: def small\n:end-before: class Binary\n"
     part = "```{literalinclude} reruns/chapters/boltzmann/__init__.py\n" + options + "```"
-    assert notebooks.resolved(part, {}, {}).startswith("```python\ndef small(")
-    assert "class Binary" not in notebooks.resolved(part, {}, {})
+    assert notebooks.resolved(part, KNOWN).startswith("```python\ndef small(")
+    assert "class Binary" not in notebooks.resolved(part, KNOWN)
 
 
 def test_authors_and_years_are_read_of_the_bibliography():
@@ -65,7 +67,7 @@ def kept(tmp_path, prose):
 
 def test_a_notebook_has_the_page_s_words_and_cells_and_says_in_one_line_what_it_lacks(tmp_path):
     target = tmp_path / "taken" / "page.ipynb"
-    notebooks.written(kept(tmp_path, "It is {glue:text}`answer`."), target, {})
+    notebooks.written(kept(tmp_path, "It is {glue:text}`answer`."), target, {}, {})
     assert built_pages.unresolved(target.read_text()) == []
     prose, needs, code = nbformat.read(target, as_version=4).cells
     assert (prose.source, code.source) == ("It is 42.", "print(6 * 7)")
@@ -80,5 +82,20 @@ def test_a_notebook_has_the_page_s_words_and_cells_and_says_in_one_line_what_it_
 
 def test_what_stayed_as_sphinx_writes_it_is_seen(tmp_path):
     target = tmp_path / "taken.ipynb"
-    notebooks.written(kept(tmp_path, "See {ref}`there` and {glue:text}`answer`."), target, {})
+    notebooks.written(kept(tmp_path, "See {ref}`there` and {glue:text}`answer`."), target, {}, {})
     assert built_pages.unresolved(target.read_text()) == ["holds {ref}`there` as it is written"]
+
+
+def test_a_note_that_a_cell_gave_is_a_quotation_in_a_notebook(tmp_path):
+    executed = kept(tmp_path, "So:")
+    notebook = nbformat.read(executed, as_version=4)
+    note = ":::{admonition} Change it\n:class: tip\nPut this:\n```python\nx = 1\n```\n:::"
+    notebook.cells[1].outputs = [nbformat.v4.new_output("display_data", {"text/markdown": note})]
+    nbformat.write(notebook, executed)
+    assert built_pages.unresolved(executed.read_text()) == ["holds :::{admonition} Change it as it is written"]
+    notebooks.written(executed, target := tmp_path / "taken.ipynb", {}, {})
+    assert built_pages.unresolved(target.read_text()) == []
+    (output,) = nbformat.read(target, as_version=4).cells[2].outputs
+    assert output["data"]["text/markdown"] == "> **Change it**\n>\n> Put this:\n> ```python\n> x = 1\n> ```"
+    assert notebooks.quoted(":::{note}\n**MNIST**: 5.\n:::") == "> **Note**\n>\n> **MNIST**: 5."
+    assert notebooks.quoted("| a |\n| --- |") == "| a |\n| --- |"

@@ -48,13 +48,14 @@ def compared(columns: Sequence[str], rows: dict[str, tuple[dict, dict]], digits:
     sides = [(column, who) for column in columns for who in ("paper", "ours") if who == "ours" or column in in_paper]
 
     def cells(published: dict, ours: dict) -> Iterable[str]:
-        decimals = max((len(str(value).partition(".")[2]) for value in published.values()), default=0)
+        numbers = [value for value in published.values() if isinstance(value, float)]
+        decimals = max((len(str(number).partition(".")[2]) for number in numbers), default=0)
         for column, who in sides:
             value = (published if who == "paper" else ours).get(column, "")
-            if isinstance(value, float):
-                yield f"{value:.{decimals}f}"
+            if who == "paper":
+                yield f"{value:.{decimals}f}" if isinstance(value, float) else str(value)
             else:
-                yield str(value) if who == "paper" or isinstance(value, str) else plus_minus(value, digits)
+                yield value if isinstance(value, str) else plus_minus(np.atleast_1d(value), digits)
 
     header = ["quantity", *(f"{column}, {who}" for column, who in sides)]
     return table(header, [[quantity, *cells(*both)] for quantity, both in rows.items()])
