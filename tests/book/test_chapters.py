@@ -261,3 +261,36 @@ def test_provenance_tells_every_version_of_a_chapter_that_was_recorded_in_two_si
         *("| plan | under its plan |", "| unit | ELU, ReLU |", "| 4, of which 2 diverged |"),
     ):
         assert part in shown
+
+
+# How prose tells a verdict, and what it then has to be.
+TOLD = {
+    r"refutes ([A-Z]+-\d\w*)": "refuted",
+    r"confirms ([A-Z]+-\d\w*)": "confirmed",
+    r"leaves ([A-Z]+-\d\w*) open": "inconclusive",
+    r"([A-Z]+-\d\w*)\)? (?:is|stays) (?:\w+ )?open": "inconclusive",
+    r"([A-Z]+-\d\w*)\)? is refuted": "refuted",
+    r"([A-Z]+-\d\w*)\)? is confirmed": "confirmed",
+}
+
+
+def told_verdicts(text):
+    return [(name, verdict) for words, verdict in TOLD.items() for name in re.findall(words, " ".join(text.split()))]
+
+
+def test_a_verdict_in_prose_is_seen():
+    text = "That refutes M-4 and leaves X-5 open. X-3 is still\nopen; that the first is largest (H-6) is refuted."
+    assert sorted(told_verdicts(text)) == [
+        ("H-6", "refuted"),
+        ("M-4", "refuted"),
+        ("X-3", "inconclusive"),
+        ("X-5", "inconclusive"),
+    ]
+
+
+@pytest.mark.parametrize("name", chapters.NAMES)
+def test_prose_tells_of_a_claim_what_the_record_says(name):
+    chapter = chapters.find(name)
+    found = {j.claim.id: j.verdict.value for j in plans.judged(chapter, results.of_chapter(name))}
+    told = told_verdicts((BOOK / f"{name}.md").read_text())
+    assert [(claim, verdict) for claim, verdict in told if found.get(claim, verdict) != verdict] == []
