@@ -41,9 +41,7 @@ def faults(html: str) -> list[str]:
 def unresolved(notebook: str) -> list[str]:
     """Return what a notebook's text leaves as Sphinx alone would understand it, a line each."""
     cells = json.loads(notebook)["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    given = [output.get("data", {}).get("text/markdown", "") for cell in cells for output in cell.get("outputs", [])]
-    prose = "\n".join([*texts, *map("".join, given)])
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     roles = re.findall(r"\{[a-z]+(?::[a-z]+)?\}`[^`]*`|(?:```|:::)\{.*", prose)
     return [f"holds {role} as it is written" for role in roles]
 

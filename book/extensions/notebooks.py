@@ -50,15 +50,6 @@ def resolved(text: str, known: Known, place: int = 0) -> str:
     return re.sub(r"(\n\n|\.\s)?\{numref\}`([^`]+)`", figure, text)
 
 
-def quoted(text: str) -> str:
-    """Return a note that a cell has given, as a quotation: Jupyter knows no others."""
-    found = re.fullmatch(r":::\{(\w+)\}([^\n]*)\n(?::class: \w+\n)?(.*)\n:::", text, re.DOTALL)
-    if not found:
-        return text
-    lines = [f"**{found[2].strip() or found[1].capitalize()}**", "", *found[3].splitlines()]
-    return "\n".join(f"> {line}".rstrip() for line in lines)
-
-
 def _code(path: str, options: str) -> str:
     """Return what `literalinclude` shows of a file, as a block of code."""
     source = (BOOK / path).read_text()
@@ -104,9 +95,6 @@ def written(executed: Path, target: Path, cited: dict[str, tuple[str, str]], tit
     for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
             cell.source = resolved(cell.source, known, place)
-        for output in cell.get("outputs", []):
-            if text := output.get("data", {}).get("text/markdown"):
-                output["data"]["text/markdown"] = quoted(text)
     first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     notebook.cells.insert(first, nbformat.v4.new_code_cell(NEEDS))
     target.parent.mkdir(parents=True, exist_ok=True)

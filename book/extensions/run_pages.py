@@ -25,8 +25,7 @@ def notebooks() -> list[Path]:
 
 def main() -> None:
     cache = get_cache(KEPT)
-    # The last ones take the longest: begun first, they do not keep all waiting at the end.
-    for page in reversed(notebooks()):
+    for page in notebooks():
         cache.add_nb_to_project(str(page), read_data={"name": "myst_nb_md", "type": "plugin"})
     limit = yaml.safe_load((BOOK / "_config.yml").read_text())["execute"]["timeout"]
     logger = logging.getLogger("run_pages")

@@ -84,18 +84,3 @@ def test_what_stayed_as_sphinx_writes_it_is_seen(tmp_path):
     target = tmp_path / "taken.ipynb"
     notebooks.written(kept(tmp_path, "See {ref}`there` and {glue:text}`answer`."), target, {}, {})
     assert built_pages.unresolved(target.read_text()) == ["holds {ref}`there` as it is written"]
-
-
-def test_a_note_that_a_cell_gave_is_a_quotation_in_a_notebook(tmp_path):
-    executed = kept(tmp_path, "So:")
-    notebook = nbformat.read(executed, as_version=4)
-    note = ":::{admonition} Change it\n:class: tip\nPut this:\n```python\nx = 1\n```\n:::"
-    notebook.cells[1].outputs = [nbformat.v4.new_output("display_data", {"text/markdown": note})]
-    nbformat.write(notebook, executed)
-    assert built_pages.unresolved(executed.read_text()) == ["holds :::{admonition} Change it as it is written"]
-    notebooks.written(executed, target := tmp_path / "taken.ipynb", {}, {})
-    assert built_pages.unresolved(target.read_text()) == []
-    (output,) = nbformat.read(target, as_version=4).cells[2].outputs
-    assert output["data"]["text/markdown"] == "> **Change it**\n>\n> Put this:\n> ```python\n> x = 1\n> ```"
-    assert notebooks.quoted(":::{note}\n**MNIST**: 5.\n:::") == "> **Note**\n>\n> **MNIST**: 5."
-    assert notebooks.quoted("| a |\n| --- |") == "| a |\n| --- |"

@@ -70,7 +70,8 @@ def norb(
     arrays = _norb_arrays(found.builder, train)
     told, prepared = PIXELS[pixels]
     # In the words of the first records: rows of other words do not join them.
-    record = {**found.record, "preprocessing": f"32 x 32 {told.replace('pixels of zero', 'pixels, zero')}"}
+    told = f"pixels, {STANDARDIZED}" if pixels == "standardized" else told
+    record = {**found.record, "preprocessing": f"32 x 32 {told}"}
     return _splits(arrays, batch, seed, record, prepared(arrays[0][0]))
 
 
