@@ -1,5 +1,6 @@
-"""What a chapter is laid out with: its opening, tables and figures."""
+"""What a chapter is laid out with: its opening, the numbers in its prose, tables and figures."""
 
 from reruns.page.opening import costs, open, statistical
+from reruns.page.prose import span, tell
 
-__all__ = ["costs", "open", "statistical"]
+__all__ = ["costs", "open", "span", "statistical", "tell"]

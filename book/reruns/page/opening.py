@@ -4,11 +4,10 @@ import dataclasses
 from typing import Any
 
 from IPython.display import Markdown
-from myst_nb import glue
 
 from reruns import chapters, claims, plans, results, spread
 from reruns.experiment import Experiment, Scale, Trial
-from reruns.page import tables
+from reruns.page import prose, tables
 from reruns.results import Results
 
 
@@ -89,8 +88,8 @@ def open(name: str) -> Chapter:
         if scale is None:
             continue
         for field in dataclasses.fields(scale.config):
-            glue(f"{prefix}{field.name}", shown(getattr(scale.config, field.name)), display=False)
-        glue(f"{prefix}seeds", str(len(scale.seeds)), display=False)
+            prose.tell(**{f"{prefix}{field.name}": shown(getattr(scale.config, field.name))})
+        prose.tell(**{f"{prefix}seeds": str(len(scale.seeds))})
     return Chapter(experiment, results.of_chapter(name))
 
 
