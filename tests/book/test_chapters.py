@@ -13,7 +13,7 @@ from scipy import stats
 from reruns import chapters, claims, experiment, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
-from reruns.page import figures, opening, tables
+from reruns.page import forest, opening, tables, verdict_tables
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -58,7 +58,7 @@ def unrecorded(name):
 def test_a_page_without_a_record_judges_all_that_it_claims_and_leaves_nothing_to_seeds(name):
     assert all(claim.kind is claims.Kind.IDENTITY for claim in unrecorded(name).CLAIMS)
     text = (BOOK / f"{name}.md").read_text()
-    assert f'tables.judged(judgements, "{name}")' in text
+    assert f'verdict_tables.judged(judgements, "{name}")' in text
     assert re.search(r"claims\.refuse_incomplete\(\w+\.CLAIMS, judgements\)", text)
 
 
@@ -172,7 +172,7 @@ def test_the_first_page_keeps_claims_of_which_no_number_is_known_and_counts_them
         claims.by_evidence(known, verdicts.paired([1.0, 2.0, 3.0])),
         claims.Judgement(lost, claims.Verdict.INCONCLUSIVE, "in 1 of 3 pairs a run diverged"),
     ]
-    first, second = tables.overview(judgements).data.splitlines()[2:]
+    first, second = verdict_tables.overview(judgements).data.splitlines()[2:]
     # t = 2 / (1 / sqrt(3)) with two degrees, one-sided, twice for two claims.
     assert f"| {2 * stats.t.sf(2 * 3**0.5, 2):.2g} | confirmed |" in first
     assert "in 1 of 3 pairs a run diverged |  |  | 1 | inconclusive |" in second
@@ -183,7 +183,7 @@ def test_a_ratio_below_one_is_drawn_on_the_left_of_no_effect():
     drawn = []
     for slower in ([5.0, 5.0, 5.1], [20.0, 20.0, 20.1]):
         evidence = verdicts.ratio(slower, [10.0] * 3, cap=100, least=2.0, refuted_below=1.5)
-        line = figures.forest([claims.by_evidence(claim, evidence)]).axes[0].lines[2]
+        line = forest.drawn([claims.by_evidence(claim, evidence)]).axes[0].lines[2]
         drawn.append(line.get_xdata()[0])
     # Over the margin's logarithm, the largest number of the first row.
     np.testing.assert_allclose(drawn, [-1.0, 1.0], atol=0.05)

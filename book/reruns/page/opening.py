@@ -7,7 +7,7 @@ from IPython.display import Markdown
 
 from reruns import chapters, claims, plans, results, spread
 from reruns.experiment import Experiment, Scale, Trial
-from reruns.page import prose, tables
+from reruns.page import prose, tables, verdict_tables
 from reruns.results import Results
 
 
@@ -74,7 +74,7 @@ class Chapter:
         """Return the table of verdicts, those that were found on this page first."""
         judgements = [*here, *plans.judged(self.experiment, self.recorded)]
         claims.refuse_incomplete(self.experiment.claims, judgements)
-        return tables.judged(judgements, self.experiment.name)
+        return verdict_tables.judged(judgements, self.experiment.name)
 
     def provenance(self) -> Markdown:
         """Return what is known of the recorded trials."""

@@ -1,6 +1,11 @@
-"""The rows of the benchmark as the page's tables have them."""
+"""The rows of the benchmark as the page's tables and its figure have them."""
 
 import math
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from reruns.page.figures import COLOURS
 
 
 def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
@@ -35,3 +40,34 @@ def _product(size: list[int] | str) -> str:
     elements = math.prod(size)
     number = f"{elements / 1e6:.1f} M" if elements >= 10**6 else f"{elements / 1e3:.0f} k"
     return f"{number}, {'x'.join(map(str, size))}"
+
+
+# How each contender's figures are drawn: its name, its colour and a marker that survives grey print.
+CONTENDERS = {
+    ("ours", "graph"): ("ours, in a graph", COLOURS[0], "o"),
+    ("ours", "xla"): ("ours, all under XLA", COLOURS[0], "D"),
+    ("keras", "graph"): ("Keras, in a graph", COLOURS[1], "o"),
+    ("keras", "xla"): ("Keras, all under XLA", COLOURS[1], "D"),
+    ("torch", "eager"): ("PyTorch, eager", COLOURS[2], "^"),
+    ("torch", "compiled"): ("PyTorch, compiled", COLOURS[2], "v"),
+}
+
+
+def figure(rows: list[dict]) -> Figure:
+    """Draw each unit's time over the floor, a mark for each contender, on a logarithmic axis."""
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    drawn, axis = plt.subplots(figsize=(7.5, 0.5 * len(units) + 1.4))
+    axis.axvline(1, color="#000000", linewidth=1.2)
+    for number, ((by, mode), (label, colour, marker)) in enumerate(CONTENDERS.items()):
+        own = [row for row in rows if (row["by"], row["mode"]) == (by, mode)]
+        places = [units.index(row["unit"]) + 0.1 * (number - 2.5) for row in own]
+        face = colour if by == "ours" else "none"
+        times = [row["over_floor"] for row in own]
+        axis.plot(times, places, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(units)), units)
+    axis.invert_yaxis()
+    axis.set_xlabel("time of forward and backward over the floor (a copy of as many bytes = 1)")
+    axis.xaxis.set_major_formatter("{x:g}")
+    drawn.legend(loc="outside upper center", ncols=3, frameon=False)
+    return drawn
