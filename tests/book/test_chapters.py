@@ -105,6 +105,7 @@ def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
         ("prelu", "CIFAR-10"),
         ("leaky_family", "CIFAR-10"),
         ("elu_convnet", "CIFAR-10"),
+        ("crelu", "CIFAR-10"),
     ],
 )
 def test_a_record_is_whole_and_on_the_real_data(name, of):
@@ -150,6 +151,7 @@ def test_a_reader_changes_values_seeds_and_levels_of_the_live_run():
     assert len(re.findall("^live = ", told, re.MULTILINE)) == 2
     with pytest.raises(ValueError, match="Received: numbr"):
         chapter.to_change(live, {"numbr": 5})
+    assert "live run took 7 s" in chapter.to_change(7.1, {"number": 5}, run="live_config").data
 
 
 def test_a_configuration_s_values_are_told_as_prose_has_them():

@@ -44,19 +44,21 @@ class Chapter:
         live = Scale(dataclasses.replace(scale.config, **values), scale.seeds if seeds is None else seeds)
         return Chapter(dataclasses.replace(self.experiment, live=live), self.recorded)
 
-    def to_change(self, live: Results, *changes: dict[str, Any], run: str = "run_live()") -> Markdown:
+    def to_change(self, live: Results | float, *changes: dict[str, Any], run: str = "run_live()") -> Markdown:
         """Return a note with lines that a reader may put in place of the live run's, and the time that it took.
 
-        Each change has the arguments of `changed`, and is refused here if they are none.
+        Each change has the arguments of `changed`, and is refused here if they are none. Of a live run that has no
+        trials, its seconds are given instead of their results.
         """
         lines = []
         for change in changes:
             self.changed(**change)
             arguments = ", ".join(f"{name}={value!r}" for name, value in change.items())
             lines.append(f"live = chapter.changed({arguments}).{run}")
-        seconds = sum(row["seconds"] for row in live.rows)
+        seconds = sum(row["seconds"] for row in live.rows) if isinstance(live, Results) else live
         told = (
-            f"In a notebook of this page, instead of `live = chapter.{run}`, which took {seconds:.0f} s for this page:"
+            f"In a notebook of this page, put one of these in the place of `live = chapter.{run}`. "
+            f"The live run took {seconds:.0f} s for this page."
         )
         return Markdown(
             "\n".join([":::{admonition} Change it", ":class: tip", told, "```python", *lines, "```", ":::"])
