@@ -143,6 +143,13 @@ SMALL = dataclasses.replace(
 )
 
 
+def test_zeros_are_counted_on_so_many_test_images_as_is_said(monkeypatch):
+    counted = []
+    monkeypatch.setattr(sparsity, "zeros", lambda model, images: counted.append(len(images)))
+    sparsity.trial(dataclasses.replace(SMALL, measured_images=70), 0, unit="ReLU", penalty=0.0)
+    assert counted == [70, 70]
+
+
 def test_each_kind_of_trial_runs_at_a_small_size():
     found = [sparsity.trial(SMALL, 0, **factors) for factors in sparsity.trials(SMALL)]
     assert [set(of_trial) for of_trial in found] == [

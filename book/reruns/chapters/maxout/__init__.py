@@ -85,11 +85,12 @@ def perceptron(config: Config, seed: int, unit: str, dropout: bool) -> dict[str,
     splits = pipelines.mnist(config.batch, seed, config.train)
     found = trained(model, splits, config.learning_rate, config.momenta, config.epochs)
     unshuffled = pipelines.mnist(config.measured_images, None, config.train)
+    measured = unshuffled.test.rebatch(config.measured_images)
     if unit != "tanh":
         found["unused"] = measures.unused(model, unshuffled.train)
     if unit == "with 0":
         found["zeros"] = measures.zeros(model, unshuffled.train)
-    return {**found, **measures.averages(model, next(iter(unshuffled.test)), config.masks)} if dropout else found
+    return {**found, **measures.averages(model, next(iter(measured)), config.masks)} if dropout else found
 
 
 def deep(config: Config, seed: int, unit: str, dropout: bool, depth: int) -> dict[str, Any]:

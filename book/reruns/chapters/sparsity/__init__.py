@@ -56,7 +56,7 @@ def network(config: Config, seed: int, unit: str, width: int, penalty: float) ->
     """Train one network, and return its test error and the share of exact zeros in each layer before and after."""
     splits = pipelines.mnist(config.batch, seed, config.train)
     model = networks.perceptron(penalised(UNITS[unit], penalty), config.depth * (width,), seed)
-    images = next(iter(pipelines.mnist(config.measured_images, None, config.train).test))[0]
+    images = next(iter(splits.test.rebatch(config.measured_images)))[0]
     before = zeros(model, images)
     optimizer = keras.optimizers.SGD(config.learning_rate)
     curves = training.fit(model, splits, optimizer, config.epochs, errors_on=["test"])
