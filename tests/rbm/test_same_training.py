@@ -14,15 +14,17 @@ TRAIN = """
 import sys
 import keras, numpy as np
 from keras import ops
-from keras_rectifiers.rbm import RBM, Binary, Gaussian, NReLU, SteppedSigmoid
+from keras_rectifiers.rbm import RBM, Binary, Gaussian, NReLU, Softmax, SteppedSigmoid, TruncatedGaussian
 
 rng = np.random.default_rng(0)
 binary = rng.binomial(1, rng.uniform(size=12), size=(60, 12)).astype("float32")
 real = rng.normal(size=(60, 12)).astype("float32")
+choices = np.eye(4, dtype="float32")[rng.integers(4, size=(60, 3))].reshape(60, 12)
 machines = {
     "binary": (binary, dict(visible=Binary(), hidden=Binary(), steps=2, centered=True)),
     "chains": (binary, dict(visible=Binary(), hidden=SteppedSigmoid(), chains=20, statistic="sample")),
     "rectified": (real, dict(visible=Gaussian(), hidden=NReLU(), hidden_bias="tied")),
+    "choices": (choices, dict(visible=Softmax(4), hidden=TruncatedGaussian(), statistic="sample")),
 }
 paths = {"compiled": {}}
 if keras.backend.backend() == "tensorflow":
@@ -49,7 +51,7 @@ def test_at_least_tensorflow_and_jax_are_compared():
     assert {"tensorflow", "jax"} <= set(BACKENDS)
 
 
-@pytest.mark.parametrize("machine", ["binary", "chains", "rectified"])
+@pytest.mark.parametrize("machine", ["binary", "chains", "rectified", "choices"])
 def test_one_seed_trains_the_same_machine_everywhere(machine, results):
     parts = {name.split(".")[1] for name in results["tensorflow"] if name.startswith(machine)}
     assert {"kernel", "visible_biases", "hidden_biases", "sample"} < parts | {"chain"}
