@@ -145,13 +145,13 @@ def test_a_reader_changes_values_seeds_and_levels_of_the_live_run():
     with pytest.raises(ValueError, match="Expected `seeds` or values of factors, number. Received: numbr"):
         chapter.changed(numbr=5)
     live = chapter.run_live()
-    told = chapter.to_change(live, {"number": 5}, {"factors": (4,), "seeds": range(2, 4)}).data
+    told = chapter.to_change(live, {"number": 5}, {"factors": (4,), "seeds": range(2, 4)}).text
     for line in re.findall(r"^live = (.*)$", told, re.MULTILINE):
         assert eval(line, {"chapter": chapter}).rows != live.rows
     assert len(re.findall("^live = ", told, re.MULTILINE)) == 2
     with pytest.raises(ValueError, match="Received: numbr"):
         chapter.to_change(live, {"numbr": 5})
-    assert "live run took 7 s" in chapter.to_change(7.1, {"number": 5}, run="live_config").data
+    assert "live run took 7 s" in chapter.to_change(7.1, {"number": 5}, run="live_config").text
 
 
 def test_a_configuration_s_values_are_told_as_prose_has_them():
@@ -237,7 +237,10 @@ def test_the_time_of_a_trial_is_a_mean_by_the_factors_that_are_asked_and_in_time
 def test_a_page_warns_of_a_stand_in(stands_in_for, kind):
     sizes = {"train": 3, "validation": 1, "test": 1}
     record = {"name": "d", "version": "1", "stands_in_for": stands_in_for, "sizes": sizes, "preprocessing": "none"}
-    assert tables.ran_on(record).data.startswith(f":::{{{kind}}}\n")
+    note = tables.ran_on(record)
+    assert note._repr_markdown_().startswith(f":::{{{kind}}}\n")
+    assert note._repr_html_().startswith(f"<blockquote><p><strong>{kind.capitalize()}</strong></p>")
+    assert ("<strong>Stand-in.</strong>" in note._repr_html_()) == (kind == "warning")
 
 
 def test_provenance_tells_every_version_of_a_chapter_that_was_recorded_in_two_sittings():

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 from reruns import chapters, claims, plans, results, spread
 from reruns.experiment import Experiment, Scale, Trial
 from reruns.page import prose, tables, verdict_tables
+from reruns.page.notes import Note
 from reruns.results import Results
 
 
@@ -44,7 +45,7 @@ class Chapter:
         live = Scale(dataclasses.replace(scale.config, **values), scale.seeds if seeds is None else seeds)
         return Chapter(dataclasses.replace(self.experiment, live=live), self.recorded)
 
-    def to_change(self, live: Results | float, *changes: dict[str, Any], run: str = "run_live()") -> Markdown:
+    def to_change(self, live: Results | float, *changes: dict[str, Any], run: str = "run_live()") -> Note:
         """Return a note with lines that a reader may put in place of the live run's, and the time that it took.
 
         Each change has the arguments of `changed`, and is refused here if they are none. Of a live run that has no
@@ -60,15 +61,13 @@ class Chapter:
             f"In a notebook of this page, put one of these in the place of `live = chapter.{run}`. "
             f"The live run took {seconds:.0f} s for this page."
         )
-        return Markdown(
-            "\n".join([":::{admonition} Change it", ":class: tip", told, "```python", *lines, "```", ":::"])
-        )
+        return Note("\n".join([told, "```python", *lines, "```"]), "tip", "Change it")
 
-    def live_data(self) -> Markdown:
+    def live_data(self) -> Note:
         """Return the note on the data of the live trials."""
         return tables.ran_on(self.experiment.data(self.live_config))
 
-    def recorded_data(self) -> Markdown:
+    def recorded_data(self) -> Note:
         """Return the note on the data of the recorded trials."""
         return tables.ran_on(self.recorded.data)
 

@@ -8,6 +8,7 @@ from IPython.display import Markdown
 
 from reruns import verdicts
 from reruns.data import pipelines
+from reruns.page.notes import Note
 from reruns.results import Results
 
 
@@ -77,10 +78,9 @@ def seconds(results: Results, *factors: str) -> Markdown:
     return table([*factors, "mean wall time of a trial, s", "times the shortest"], rows)
 
 
-def ran_on(record: dict) -> Markdown:
+def ran_on(record: dict) -> Note:
     """Return the note that says which data a page ran on."""
-    kind = "warning" if record["stands_in_for"] else "note"
-    return Markdown(f":::{{{kind}}}\n{pipelines.note(record)}\n:::")
+    return Note(pipelines.note(record), "warning" if record["stands_in_for"] else "note")
 
 
 def provenance(results: Results, planned: str) -> Markdown:
