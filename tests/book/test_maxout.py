@@ -223,6 +223,13 @@ def test_a_trial_returns_its_metrics(factors, metrics):
     assert all(np.isfinite(value).all() for value in result.values()) and json.dumps(result)
 
 
+def test_a_prediction_is_held_against_averages_on_as_many_images_as_is_said(monkeypatch):
+    seen = []
+    monkeypatch.setattr(maxout.measures, "averages", lambda model, batch, masks: seen.append(len(batch[0])) or {})
+    maxout.trial(SMOKE, 0, network="perceptron", unit="tanh", dropout=True, draw=1)
+    assert seen == [50]
+
+
 def test_curves_stand_at_the_places_that_they_are_given():
     axis = figures.seed_curves({"error": {"maxout": np.array([[3.0, 2.0], [5.0, 4.0]])}}, at=(4, 16)).axes[0]
     assert [list(line.get_xdata()) for line in axis.lines] == [[4, 16]] * 3

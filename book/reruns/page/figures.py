@@ -63,18 +63,6 @@ def seed_curves(
     return figure
 
 
-def accuracies(recorded: dict[str, np.ndarray]) -> Figure:
-    """Draw the test accuracy of each seed as a dot, and their mean as a bar."""
-    figure, axis = plt.subplots(figsize=(7, 3.4))
-    for place, accuracy in enumerate(recorded.values()):
-        axis.plot(accuracy, np.full(len(accuracy), place), "o", color=COLOURS[0], alpha=0.6, markersize=5)
-        axis.plot([accuracy.mean()] * 2, [place - 0.35, place + 0.35], color=COLOURS[1], linewidth=2)
-    axis.set_yticks(range(len(recorded)), recorded)
-    axis.invert_yaxis()
-    axis.set_xlabel("test accuracy, %")
-    return figure
-
-
 def paired_differences(found: dict[str, np.ndarray], published: dict[str, float], label: str) -> Figure:
     """Draw each seed's difference as a dot, their mean with its 90 % interval, and the paper's as a diamond."""
     figure, axis = plt.subplots(figsize=(7, 0.45 * len(found) + 1.4))

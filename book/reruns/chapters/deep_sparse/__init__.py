@@ -115,7 +115,7 @@ def trial(
         errors_on=SPLITS,
         steps_a_call=10,
     )
-    images = next(iter(splits.test))[0][: config.measured_images]
+    images = next(iter(splits.test.rebatch(config.measured_images)))[0]
     return {
         "train_cross_entropy": found["train_cross_entropy"],
         "validation_errors": [100 * (1 - accuracy) for accuracy in found["validation_accuracies"]],
