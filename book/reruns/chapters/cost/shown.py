@@ -53,10 +53,10 @@ CONTENDERS = {
 }
 
 
-def figure(rows: list[dict]) -> Figure:
+def drawn(rows: list[dict]) -> Figure:
     """Draw each unit's time over the floor, a mark for each contender, on a logarithmic axis."""
     units = list(dict.fromkeys(row["unit"] for row in rows))
-    drawn, axis = plt.subplots(figsize=(7.5, 0.5 * len(units) + 1.4))
+    figure, axis = plt.subplots(figsize=(7.5, 0.5 * len(units) + 1.4))
     axis.axvline(1, color="#000000", linewidth=1.2)
     for number, ((by, mode), (label, colour, marker)) in enumerate(CONTENDERS.items()):
         own = [row for row in rows if (row["by"], row["mode"]) == (by, mode)]
@@ -69,5 +69,5 @@ def figure(rows: list[dict]) -> Figure:
     axis.invert_yaxis()
     axis.set_xlabel("time of forward and backward over the floor (a copy of as many bytes = 1)")
     axis.xaxis.set_major_formatter("{x:g}")
-    drawn.legend(loc="outside upper center", ncols=3, frameon=False)
-    return drawn
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    return figure
