@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reruns.claims import Evidence, Judgement, Rule, Verdict
-from reruns.page.figures import COLOURS
+from reruns.page.palette import COLOURS
 
 MARKERS = {
     Verdict.CONFIRMED: ("o", COLOURS[0]),

@@ -9,7 +9,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import keras_rectifiers as kr
-from reruns.page.figures import COLOURS
+from reruns.page.palette import COLOURS
 
 # What each panel shows: the unit at inference, and for the random ones what they draw while training.
 CURVES: dict[str, keras.layers.Layer] = {

@@ -5,8 +5,6 @@ import math
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from reruns.page.figures import COLOURS
-
 
 def grouped(rows: list[dict], key: str) -> dict[str, list[dict]]:
     return {name: [row for row in rows if row[key] == name] for name in dict.fromkeys(row[key] for row in rows)}
@@ -44,12 +42,12 @@ def _product(size: list[int] | str) -> str:
 
 # How each contender's figures are drawn: its name, its colour and a marker that survives grey print.
 CONTENDERS = {
-    ("ours", "graph"): ("ours, in a graph", COLOURS[0], "o"),
-    ("ours", "xla"): ("ours, all under XLA", COLOURS[0], "D"),
-    ("keras", "graph"): ("Keras, in a graph", COLOURS[1], "o"),
-    ("keras", "xla"): ("Keras, all under XLA", COLOURS[1], "D"),
-    ("torch", "eager"): ("PyTorch, eager", COLOURS[2], "^"),
-    ("torch", "compiled"): ("PyTorch, compiled", COLOURS[2], "v"),
+    ("ours", "graph"): ("ours, in a graph", "C0", "o"),
+    ("ours", "xla"): ("ours, all under XLA", "C0", "D"),
+    ("keras", "graph"): ("Keras, in a graph", "C1", "o"),
+    ("keras", "xla"): ("Keras, all under XLA", "C1", "D"),
+    ("torch", "eager"): ("PyTorch, eager", "C2", "^"),
+    ("torch", "compiled"): ("PyTorch, compiled", "C2", "v"),
 }
 
 

@@ -7,8 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reruns.page.figures import COLOURS
-
 # Averaging, as images are scaled down by default, would make grey of neighbours that are black and white.
 PIXEL_BY_PIXEL = {"cmap": "gray", "interpolation": "nearest"}
 
@@ -23,7 +21,7 @@ def feature_maps(
     part = image[window]
     if part.shape != image.shape:
         (top, left), (height, width) = (side.start for side in window), part.shape
-        axes[0, 0].add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=COLOURS[1], linewidth=1.5))
+        axes[0, 0].add_patch(Rectangle((left, top), width, height, fill=False, edgecolor="C1", linewidth=1.5))
         axes[1, 0].imshow(part, **PIXEL_BY_PIXEL)
         axes[1, 0].set_title("window", fontsize=10)
     for axis in (axes[0, 0], axes[1, 0], axes[2, 0]):
