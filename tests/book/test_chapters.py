@@ -100,7 +100,10 @@ def test_a_record_is_of_the_chapters_configuration_and_of_committed_code(name):
 @pytest.mark.parametrize(
     ("name", "of"),
     [
-        *((name, "MNIST") for name in ("rectifiers", "elu", "initialisation", "sparsity", "maxout", "serving")),
+        *(
+            (name, "MNIST")
+            for name in ("rectifiers", "boltzmann", "elu", "initialisation", "sparsity", "maxout", "serving")
+        ),
         ("six_times_faster", "CIFAR-10"),
         ("prelu", "CIFAR-10"),
         ("leaky_family", "CIFAR-10"),
