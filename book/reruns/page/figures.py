@@ -24,7 +24,9 @@ def seed_curves(
     """
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows), squeeze=False)
+    # A wider figure would be scaled down to the page, and its letters with it.
+    width = min(4.2, 9.6 / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, 3.4 * rows), squeeze=False)
     for axis, (quantity, of_names) in zip(axes.flat, panels.items(), strict=True):
         for number, (name, curves) in enumerate(of_names.items()):
             places = at or np.arange(1, curves.shape[1] + 1)
