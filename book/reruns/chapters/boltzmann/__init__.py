@@ -91,7 +91,7 @@ class LargeMachine(NamedTuple):
     persistent: bool = False
 
 
-# Of each somebody has published the likelihood, on pixels made 0 or 1 in the same way.
+# Machines whose likelihoods have been published are trained on pixels made 0 or 1 in the same way.
 LARGE = {
     "PCD-1": LargeMachine("threshold", 1, persistent=True),
     "CD-1": LargeMachine("drawn", 1),
