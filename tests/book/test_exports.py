@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reruns import exports, results
-from reruns.chapters import rectifiers, serving
+from reruns.chapters import norb, rectifiers, serving
 from reruns.chapters.elu_convnet import served
 
 
@@ -69,3 +69,8 @@ def test_the_exported_networks_are_the_recorded_ones():
     assert found["seed"] == served.best(recorded)
     accuracy = recorded.of("test_accuracy", part="served")[found["seed"]]
     assert found["metric"]["value"] == pytest.approx(accuracy, abs=1e-3)
+    found, recorded = card(SAVED / "norb"), results.of_chapter("norb")
+    factors, seed = norb.best(recorded)
+    assert {name: found[name] for name in (*factors, "seed")} == {**factors, "seed": seed}
+    error = recorded.of("test_error", **factors)[seed]
+    assert found["metric"]["value"] == pytest.approx(100 - error, abs=1e-3)

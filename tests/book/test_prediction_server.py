@@ -102,12 +102,23 @@ def stub():
         yield stub
 
 
-@pytest.mark.parametrize("name", ["digits", "maxout_dense"])
+SERVED = sorted(version.parent.name for version in (ROOT / "savedmodels").glob("*/1"))
+
+
+@pytest.mark.parametrize("name", SERVED)
 def test_a_served_model_of_the_repository_answers_as_its_probe_says(name, stub):
     with np.load(ROOT / "savedmodels" / name / "1" / "assets.extra" / "probe.npz") as probe:
         arrays = dict(probe)
-    for signature, key in (("serving_default", "images"), ("preprocess_bytes", "image_bytes")):
-        request = prediction_server.request(name, {key: arrays[f"{signature}:inputs:{key}"]}, signature)
-        outputs = prediction_server.outputs(stub.Predict(request, timeout=60))
-        for output in ("probabilities", "classes"):
-            np.testing.assert_allclose(outputs[output], arrays[f"{signature}:outputs:{output}"], atol=1e-5)
+    parts = {tuple(key.split(":")): array for key, array in arrays.items()}
+    signatures = {signature for signature, _, _ in parts}
+    assert "serving_default" in signatures
+    for signature in signatures:
+        inputs, expected = (
+            {key: array for (which, side, key), array in parts.items() if (which, side) == (signature, wanted)}
+            for wanted in ("inputs", "outputs")
+        )
+        response = stub.Predict(prediction_server.request(name, inputs, signature), timeout=60)
+        outputs = prediction_server.outputs(response)
+        assert set(outputs) == set(expected)
+        for output, values in expected.items():
+            np.testing.assert_allclose(outputs[output], values, atol=1e-5, err_msg=f"{signature}, {output}")
