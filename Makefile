@@ -9,11 +9,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
+# Kernels warn, one after another, that nothing is encrypted between them and their client on the same machine.
 .venv/ready: requirements.lock pyproject.toml
 	@echo "== creating .venv from requirements.lock (the first time takes a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/etc/ipython
+	@echo "c.IPKernelApp.log_level = 'ERROR'" > .venv/etc/ipython/ipython_kernel_config.py
 	@touch $@
 
 test: .venv/ready ## run the tests on TensorFlow, then on JAX
