@@ -130,6 +130,13 @@ def test_a_small_trial_trains_and_tells_all_that_is_judged(number):
     assert json.dumps(found)
 
 
+def test_zeros_are_counted_on_so_many_test_images_as_is_said(monkeypatch):
+    counted = []
+    monkeypatch.setattr(deep_sparse, "measured", lambda model, images: counted.append(len(images)) or {})
+    deep_sparse.trial(dataclasses.replace(SMALL, measured_images=70), 0, **deep_sparse.trials(SMALL)[0])
+    assert counted == [70]
+
+
 def test_a_pretraining_that_diverges_leaves_a_row_that_decides_nothing():
     factors = {**deep_sparse.trials(SMALL)[3], "pretraining_rate": 1e30}
     found = deep_sparse.trial(SMALL, 0, **factors)
