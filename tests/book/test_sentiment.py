@@ -122,6 +122,8 @@ def test_the_served_network_reads_texts_as_those_that_it_was_trained_on(toy, mon
     loaded = tf.saved_model.load(str(path / "1"))
     given = loaded.signatures["serving_default"](reviews=tf.constant(texts[:5]))
     np.testing.assert_allclose(given["probabilities"][:, 1], by_texts[:5], rtol=1e-5)
+    with np.load(path / "1" / "assets.extra" / "probe.npz") as probe:
+        assert [text.decode() for text in probe["serving_default:inputs:reviews"]] == list(served.PROBES)
 
 
 def test_toy_reviews_praise_or_blame_and_a_not_turns_a_word_round():

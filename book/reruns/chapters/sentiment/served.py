@@ -13,7 +13,15 @@ from reruns.results import Results
 
 # Three layers of rectifiers, pre-trained.
 FACTORS_OF_IT: dict[str, Any] = {"unit": "rectifier", "layers": 3, "pretrained": True}
-PROBES = 32
+# Ours, for a review is its author's: of praise and blame, of both, of nothing, and of letters that English has not.
+PROBES = (
+    "A wonderful film, warm and funny, with superb actors. The best that I have seen this year.",
+    "Dull, clumsy and far too long: two hours wasted. The script is awful and the ending is worse.",
+    "Not bad, but not good either.",
+    "The camera was moving, the story was not.<br /><br />I left before the end!",
+    "Entzückend, großartig - 映画.",
+    "",
+)
 
 
 def best(results: Results) -> int:
@@ -40,11 +48,10 @@ def of_texts(config: Any, network: keras.Sequential) -> keras.Model:
 
 
 def export(config: Any, network: keras.Sequential, test_error: float, seed: int) -> Path:
-    """Write the network to savedmodels/reviews, with reviews that no one trained on as its probe."""
+    """Write the network to savedmodels/reviews, with texts of our own as its probe."""
     found = sources.find("imdb")
     splits = pipelines.imdb(config.batch, seed, config.terms)
-    stored = found.builder.as_dataset(split=pipelines.review_splits()[-1], shuffle_files=False).take(PROBES)
-    texts = np.array([bytes(example["text"].numpy()) for example in stored], dtype=object)
+    texts = np.array([text.encode() for text in PROBES], dtype=object)
     card = {
         "model": f"{config.terms} words - 3 x {config.width} rectifiers - 2, pre-trained as denoising autoencoders",
         "command": "python -m reruns sentiment --scale paper, from book/",
