@@ -74,7 +74,10 @@ def seconds(results: Results, *factors: str) -> Markdown:
         taken.setdefault(tuple(row["factors"].get(factor, "") for factor in factors), []).append(row["seconds"])
     means = {levels: np.mean(of_trials) for levels, of_trials in taken.items()}
     least = min(means.values())
-    rows = [[*levels, f"{mean:.0f}", f"{mean / least:.2f}"] for levels, mean in means.items()]
+    # Trials end in any order, but each level stands where it came first.
+    ranks = [{level: rank for rank, level in enumerate(dict.fromkeys(of))} for of in zip(*means, strict=True)]
+    ordered = sorted(means, key=lambda levels: [rank[level] for rank, level in zip(ranks, levels, strict=True)])
+    rows = [[*levels, f"{means[levels]:.0f}", f"{means[levels] / least:.2f}"] for levels in ordered]
     return table([*factors, "mean wall time of a trial, s", "times the shortest"], rows)
 
 
