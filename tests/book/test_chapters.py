@@ -183,6 +183,20 @@ def test_the_first_page_keeps_claims_of_which_no_number_is_known_and_counts_them
     assert "in 1 of 3 pairs a run diverged |  |  | 1 | inconclusive |" in second
 
 
+def test_what_keeps_claims_from_being_comparable_is_told_once_below_their_table(monkeypatch):
+    monkeypatch.setattr(verdict_tables, "glue", lambda *arguments, **options: None)
+    unlike = {"X-1": "fewer units", "X-2": "", "X-3": "other data", "X-4": "fewer units"}
+    judgements = [
+        claims.holds(claims.Claim(name, "it is so", "by sight", "Somebody 2001", unlike=of), True, "seen")
+        for name, of in unlike.items()
+    ]
+    for shown in (verdict_tables.judged(judgements, "rectification"), verdict_tables.overview(judgements)):
+        rows, *notes = shown.data.split("\n\n")
+        marks = [re.findall(r"; note (\d)", row) for row in rows.splitlines()[2:]]
+        assert marks == [["1"], [], ["2"], ["1"]]
+        assert notes == ["*Note 1.* Not comparable: fewer units.", "*Note 2.* Not comparable: other data."]
+
+
 def test_a_ratio_below_one_is_drawn_on_the_left_of_no_effect():
     claim = claims.Claim("K-1", "it is faster", "L > 2", "Somebody 2001", claims.Rule.RATIO, margin=2.0)
     drawn = []

@@ -27,12 +27,13 @@ def judged(judgements: Sequence[Judgement], page: str) -> Markdown:
     rows = "".join(_collected(judgement, page) for judgement in judgements)
     whole = f'<table class="table claims"><thead><tr>{heads}</tr></thead><tbody>{chapter}{rows}</tbody></table>'
     glue("verdict", HTML(whole), display=False)
-    return table(
+    number, notes = _unlike(judgements)
+    shown = table(
         ["claim", "criterion", "found", "verdict"],
         [
             [
                 f"{j.claim.id}: {j.claim.says}",
-                f"{j.claim.criterion}{'. Not comparable: ' if j.claim.unlike else ''}{j.claim.unlike}",
+                f"{j.claim.criterion}{number[j.claim.unlike]}",
                 j.found,
                 f"{mark}{j.verdict.value}{mark}{_predicted(j.claim)}",
             ]
@@ -40,6 +41,15 @@ def judged(judgements: Sequence[Judgement], page: str) -> Markdown:
             for mark in [EMPHASIS.get(j.verdict, "")]
         ],
     )
+    return Markdown(f"{shown.data}{notes}")
+
+
+def _unlike(judgements: Sequence[Judgement]) -> tuple[dict[str, str], str]:
+    """Return the mark of each thing that keeps claims from being comparable, and notes to stand below a table."""
+    found = list(dict.fromkeys(j.claim.unlike for j in judgements if j.claim.unlike))
+    number = {"": "", **{unlike: f"; note {n}" for n, unlike in enumerate(found, 1)}}
+    notes = [f"*Note {n}.* Not comparable: {unlike}." for n, unlike in enumerate(found, 1)]
+    return number, "".join(f"\n\n{note}" for note in notes)
 
 
 def _collected(judgement: Judgement, page: str) -> str:
@@ -111,12 +121,13 @@ def overview(judgements: Sequence[Judgement]) -> Markdown:
     """Return a table of judgements of numbers: whose claim, the effect with its interval, the power, and Holm's p."""
     # A claim of which no number is known, because a run diverged or was not as planned, is one of the family.
     adjusted = verdicts.holm([1.0 if j.evidence is None or j.evidence.p is None else j.evidence.p for j in judgements])
-    return table(
+    number, notes = _unlike(judgements)
+    shown = table(
         ["claim", "source", "n", "effect, interval", "rule, margin", "power", "p, Holm's", "verdict"],
         [
             [
                 f"{j.claim.id}: {j.claim.says}",
-                f"{j.claim.source}{'; not comparable: ' if j.claim.unlike else ''}{j.claim.unlike}",
+                f"{j.claim.source}{number[j.claim.unlike]}",
                 *_numbers(j),
                 f"{p:.2g}",
                 f"{mark}{j.verdict.value}{mark}{_predicted(j.claim)}",
@@ -125,6 +136,7 @@ def overview(judgements: Sequence[Judgement]) -> Markdown:
             for mark in [EMPHASIS.get(j.verdict, "")]
         ],
     )
+    return Markdown(f"{shown.data}{notes}")
 
 
 def _numbers(judgement: Judgement) -> list[Any]:
