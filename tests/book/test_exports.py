@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reruns import exports, results
-from reruns.chapters import norb, rectifiers, serving
+from reruns.chapters import faces, norb, rectifiers, serving
 from reruns.chapters.elu_convnet import served
 
 
@@ -74,3 +74,8 @@ def test_the_exported_networks_are_the_recorded_ones():
     assert {name: found[name] for name in (*factors, "seed")} == {**factors, "seed": seed}
     error = recorded.of("test_error", **factors)[seed]
     assert found["metric"]["value"] == pytest.approx(100 - error, abs=1e-3)
+    found, recorded = card(SAVED / "lfw"), results.of_chapter("faces")
+    factors = faces.best(recorded)
+    assert {name: found[name] for name in factors} == factors
+    (accuracy,) = recorded.of("test_accuracy", **factors)
+    assert found["metric"]["value"] == pytest.approx(accuracy, abs=1e-3)
