@@ -1,5 +1,6 @@
 """The tables of the pages, in Markdown."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -74,11 +75,23 @@ def seconds(results: Results, *factors: str) -> Markdown:
         taken.setdefault(tuple(row["factors"].get(factor, "") for factor in factors), []).append(row["seconds"])
     means = {levels: np.mean(of_trials) for levels, of_trials in taken.items()}
     least = min(means.values())
-    # Trials end in any order, but each level stands where it came first.
-    ranks = [{level: rank for rank, level in enumerate(dict.fromkeys(of))} for of in zip(*means, strict=True)]
+    ranks = [_ranks(levels) for levels in zip(*means, strict=True)]
     ordered = sorted(means, key=lambda levels: [rank[level] for rank, level in zip(ranks, levels, strict=True)])
     rows = [[*levels, f"{means[levels]:.0f}", f"{means[levels] / least:.2f}"] for levels in ordered]
     return table([*factors, "mean wall time of a trial, s", "times the shortest"], rows)
+
+
+def _ranks(levels: Iterable[Any]) -> dict[Any, int]:
+    """Return the order of levels: numbers by size, also those that are told as text, then names as they came."""
+
+    def size(level: Any) -> float:
+        try:
+            return float(level)
+        except ValueError:
+            return math.inf
+
+    # Trials end in any order.
+    return {level: rank for rank, level in enumerate(sorted(dict.fromkeys(levels), key=size))}
 
 
 def ran_on(record: dict) -> Note:
