@@ -69,9 +69,12 @@ def costs(recorded: dict[str, Results]) -> Markdown:
 
 
 def seconds(results: Results, *factors: str) -> Markdown:
-    """Return the mean wall time of a trial by its levels of these factors, and how many times the shortest it is."""
+    """Return the mean wall time of a trial by its levels of these factors, and how many times the shortest it is.
+
+    Trials that diverged ended sooner, and are left out.
+    """
     taken: dict[tuple, list[float]] = {}
-    for row in results.rows:
+    for row in (row for row, lost in zip(results.rows, results.table["diverged"], strict=True) if not lost):
         taken.setdefault(tuple(row["factors"].get(factor, "") for factor in factors), []).append(row["seconds"])
     means = {levels: np.mean(of_trials) for levels, of_trials in taken.items()}
     least = min(means.values())
