@@ -70,7 +70,7 @@ lab: .venv/ready ## open the chapters in JupyterLab, to change a line and run th
 	@echo "$$LAB_SETTINGS" > .venv/share/jupyter/lab/settings/overrides.json
 	@cd book && PYTHONPATH="$(CURDIR)/book" KERAS_BACKEND=tensorflow PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab
 
-CHAPTERS = rectifiers boltzmann norb faces sparsity smoothness six_times_faster maxout leaky_family initialisation prelu elu elu_convnet crelu revisited serving data
+CHAPTERS = rectifiers boltzmann norb faces sparsity smoothness sentiment six_times_faster maxout leaky_family initialisation prelu elu elu_convnet crelu revisited serving data
 results: .venv/ready ## rerun the recorded experiments at full scale (hours), resuming trial by trial
 	@echo "== recording the experiments in book/results and the best networks in savedmodels"
 	@cd book && for chapter in $(CHAPTERS); do ../$(BIN)/python -m reruns $$chapter --scale paper || exit; done

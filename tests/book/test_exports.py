@@ -10,6 +10,7 @@ import pytest
 from reruns import exports, results
 from reruns.chapters import faces, norb, rectifiers, serving
 from reruns.chapters.elu_convnet import served
+from reruns.chapters.sentiment import served as reviews
 
 
 @pytest.fixture
@@ -79,3 +80,7 @@ def test_the_exported_networks_are_the_recorded_ones():
     assert {name: found[name] for name in factors} == factors
     (accuracy,) = recorded.of("test_accuracy", **factors)
     assert found["metric"]["value"] == pytest.approx(accuracy, abs=1e-3)
+    found, recorded = card(SAVED / "reviews"), results.of_chapter("sentiment")
+    assert found["seed"] == reviews.best(recorded)
+    error = recorded.of("test_error", **reviews.FACTORS_OF_IT)[found["seed"]]
+    assert found["metric"]["value"] == pytest.approx(100 - error, abs=1e-3)
