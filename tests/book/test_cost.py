@@ -12,7 +12,7 @@ import pytest
 
 from reruns import results
 from reruns.chapters import cost
-from reruns.chapters.cost import limits, parts, passes, peers, steps, timing
+from reruns.chapters.cost import limits, parts, passes, peers, shown, steps, timing
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -280,3 +280,9 @@ def test_the_recorded_benchmark_is_whole():
         assert all(row["over_floor"] > 0 and row["rounds"] >= 3 for row in rows)
         assert metrics[backend]["copy_bytes_per_second"] > 1e8
     assert {line.claim for line in limits.lines(metrics)} == set(limits.CLAIMS)
+
+
+def test_a_table_of_costs_has_no_minus_before_a_zero():
+    row = {"unit": "RReLU", "by": "ours", "mode": "xla", "size": (10, 100), "tensors_a_unit": -0.001}
+    assert shown.table([row], "tensors_a_unit") == (["unit", "ours, xla"], [["RReLU", "0.00"]])
+    assert shown.by_size([row], "tensors_a_unit")[1][0][1] == "0.00"

@@ -17,7 +17,7 @@ def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
 
     def cell(unit: str, contender: tuple[str, str]) -> str:
         found = values.get((unit, *contender))
-        return "" if found is None else f"{found:.2f}" if found < 100 else f"{found:.0f}"
+        return "" if found is None else f"{found:z.2f}" if found < 100 else f"{found:.0f}"
 
     units = dict.fromkeys(row["unit"] for row in rows)
     lines = [[unit, *(cell(unit, contender) for contender in contenders)] for unit in units]
@@ -27,7 +27,7 @@ def table(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
 def by_size(rows: list[dict], value: str) -> tuple[list[str], list[list[str]]]:
     """Return a header and lines: a line a unit, and a column for each number of elements."""
     sizes = list(dict.fromkeys(_product(row["size"]) for row in rows))
-    values = {(row["unit"], _product(row["size"])): f"{row[value]:.2f}" for row in rows}
+    values = {(row["unit"], _product(row["size"])): f"{row[value]:z.2f}" for row in rows}
     units = list(dict.fromkeys(row["unit"] for row in rows))
     return ["unit", *sizes], [[unit, *(values.get((unit, size), "") for size in sizes)] for unit in units]
 
