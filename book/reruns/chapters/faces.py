@@ -259,8 +259,9 @@ def export(config: Config, results: Results) -> Path:
     model, splits, found = trained(config, seed, **factors)
     served = of_pixels(model, pipelines.lfw_arrays(factors["fold"], factors["folds"])[0][0][0])
     probe = np.random.default_rng(seed).integers(0, 256, (2, 32, *model.input_shape[0][1:])).astype("float32")
+    features = f"{config.width} {factors['unit']} units"
     card = {
-        "model": f"cosine of two faces' features, {config.width} {factors['unit']} units, of the kind best in validation",
+        "model": f"cosine of two faces' features, {features}, of the kind best in validation",
         "command": "python -m reruns faces --scale paper, from book/",
         "inputs": "the central 144 x 144 of LFW's 250 x 250 photographs, averaged to 32 x 32; pixels 0 to 255",
         **factors,
