@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from extensions import built_pages as pages
 from extensions import run_pages
@@ -57,8 +58,8 @@ def test_the_pages_that_are_run_are_those_of_the_table_of_contents_with_code():
 @pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.name)
 def test_every_figure_has_a_name_a_caption_and_words_for_who_cannot_see_it_and_is_cited(page):
     text = page.read_text()
-    figures = re.findall(r"^  figure:\n(.*?)^---$", text, re.DOTALL | re.MULTILINE)
-    for figure in figures:
-        assert all(f"{part}:" in figure for part in ("caption", "name", "alt"))
-        (name,) = re.findall(r"^    name: (\S+)$", figure, re.MULTILINE)
-        assert f"{{numref}}`{name}`" in text
+    headers = re.findall(r"^```\{code-cell\} ipython3\n---\n(.*?)^---$", text, re.DOTALL | re.MULTILINE)
+    assert len(headers) == len(re.findall(r"^  figure:$", text, re.MULTILINE))
+    for shown in (yaml.safe_load(header)["mystnb"] for header in headers):
+        assert shown["figure"]["caption"] and shown["image"]["alt"]
+        assert f"{{numref}}`{shown['figure']['name']}`" in text
