@@ -1,5 +1,6 @@
 """Do all places name the same chapters, does each judge what it claims, and is its record of what it says?"""
 
+import ast
 import dataclasses
 import importlib
 import re
@@ -13,7 +14,7 @@ from scipy import stats
 from reruns import chapters, claims, experiment, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
-from reruns.page import forest, opening, tables, verdict_tables
+from reruns.page import forest, opening, prose, tables, verdict_tables
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -42,6 +43,28 @@ def test_a_chapter_that_is_being_recorded_has_a_plan_and_is_not_in_the_book_yet(
 def test_a_page_opens_its_own_chapter(name):
     assert f'page.open("{name}")' in (BOOK / f"{name}.md").read_text()
     assert chapters.find(name).name == name
+
+
+@pytest.mark.parametrize("name", [*chapters.NAMES, *chapters.BEGUN])
+def test_a_page_tells_each_value_once_and_none_under_a_name_of_its_configuration(name):
+    cells = re.findall(
+        r"^```\{code-cell\} ipython3\n(.*?)^```$", (BOOK / f"{name}.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    code = "\n".join(
+        re.sub(r"\A(---\n.*?^---\n|(:.*\n)+)|^%.*$", "", cell, flags=re.DOTALL | re.MULTILINE) for cell in cells
+    )
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    told = [word.arg for call in calls if ast.unparse(call.func) == "page.tell" for word in call.keywords if word.arg]
+    config = [field.name for field in dataclasses.fields(chapters.find(name).paper.config)]
+    told += [*config, *(f"live_{field}" for field in config), "seeds", "live_seeds"]
+    assert [word for word in told if told.count(word) > 1] == []
+
+
+def test_numbers_are_told_as_text(monkeypatch):
+    told = {}
+    monkeypatch.setattr(prose, "glue", lambda name, value, display: told.update({name: value}))
+    prose.tell(folds=10, share="half")
+    assert told == {"folds": "10", "share": "half"}
 
 
 def test_every_claim_has_a_name_of_its_own():

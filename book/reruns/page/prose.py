@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from myst_nb import glue
 
 
-def tell(**values: str) -> None:
+def tell(**values: str | int) -> None:
     """Leave each value for the page's sentences, under its name."""
     for name, value in values.items():
-        glue(name, value, display=False)
+        # As text: of what is glued, a downloaded notebook's sentences take nothing else.
+        glue(name, str(value), display=False)
 
 
 def span(values: Iterable[float], digits: int = 1) -> str:
