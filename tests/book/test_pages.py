@@ -55,6 +55,12 @@ def test_the_pages_that_are_run_are_those_of_the_table_of_contents_with_code():
     assert run == with_code & listed and run
 
 
+def test_the_pages_of_the_book_refer_to_none_that_is_not_in_it():
+    listed = re.findall(r"(?:root|file): (\w+)", (BOOK / "_toc.yml").read_text())
+    cited = {name: re.findall(r"\{doc\}`(\w+)`", (BOOK / f"{name}.md").read_text()) for name in listed}
+    assert {name: set(of) - set(listed) for name, of in cited.items() if set(of) - set(listed)} == {}
+
+
 @pytest.mark.parametrize("page", sorted(BOOK.glob("*.md")), ids=lambda page: page.name)
 def test_every_figure_has_a_name_a_caption_and_words_for_who_cannot_see_it_and_is_cited(page):
     text = page.read_text()
