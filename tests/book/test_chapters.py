@@ -14,7 +14,7 @@ from scipy import stats
 from reruns import chapters, claims, experiment, origin, plans, results, verdicts
 from reruns.chapters import rectification
 from reruns.experiment import fixed
-from reruns.page import forest, opening, prose, tables, verdict_tables
+from reruns.page import forest, opening, tables, verdict_tables
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -58,13 +58,6 @@ def test_a_page_tells_each_value_once_and_none_under_a_name_of_its_configuration
     config = [field.name for field in dataclasses.fields(chapters.find(name).paper.config)]
     told += [*config, *(f"live_{field}" for field in config), "seeds", "live_seeds"]
     assert [word for word in told if told.count(word) > 1] == []
-
-
-def test_numbers_are_told_as_text(monkeypatch):
-    told = {}
-    monkeypatch.setattr(prose, "glue", lambda name, value, display: told.update({name: value}))
-    prose.tell(folds=10, share="half")
-    assert told == {"folds": "10", "share": "half"}
 
 
 def test_every_claim_has_a_name_of_its_own():

@@ -6,11 +6,11 @@ from reruns import page
 from reruns.page import prose
 
 
-def test_values_are_left_under_their_names(monkeypatch):
+def test_values_are_left_under_their_names_as_text(monkeypatch):
     left = {}
     monkeypatch.setattr(prose, "glue", lambda name, value, display: left.update({name: (value, display)}))
-    page.tell(lead="0.3", **{"of two": "1 and 2"})
-    assert left == {"lead": ("0.3", False), "of two": ("1 and 2", False)}
+    page.tell(lead="0.3", folds=10, **{"of two": "1 and 2"})
+    assert left == {"lead": ("0.3", False), "folds": ("10", False), "of two": ("1 and 2", False)}
 
 
 @pytest.mark.parametrize(
