@@ -122,7 +122,7 @@ def machine_of(
         return machine, {}
     machine.compile(keras.optimizers.SGD(config.pretraining_rate, momentum=config.momentum))
     with warnings.catch_warnings():
-        # Rectified machines pass a norm ratio of 1 here. Chains of one sweep from the data stay near them all the same.
+        # Rectified machines pass a norm ratio of 1 here: contrastive divergence needs no law, but one may run away.
         warnings.filterwarnings("ignore", ".*norm ratio")
         history = machine.fit(faces, epochs=config.pretraining_epochs, verbose=0, shuffle=False).history
     found = {name: history[name] for name in ("reconstruction_error", "activity")}
