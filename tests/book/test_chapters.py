@@ -268,12 +268,19 @@ def test_the_time_of_a_trial_is_a_mean_by_the_factors_that_are_asked_and_in_time
 
 def test_times_stand_by_their_levels_whichever_trials_ended_first():
     shared = {"seed": 0, "seconds": 10.0, "metrics": {"error": 1.0}, "config": {}, "data": {}, "origin": {}}
-    ended = [("ELU", "2"), ("ELU", "many"), ("ELU", "1"), ("ReLU", "2"), ("ReLU", "1")]
+    ended = [("ELU", "2"), ("ELU", "many"), ("ELU", "1"), ("ReLU", "2"), ("ReLU", "1"), ("ReLU", None)]
     rows = [{"factors": {"unit": unit, "layers": layers}, **shared} for unit, layers in ended]
     lost = {**rows[0], "seed": 1, "seconds": 1.0, "metrics": {"error": None}}
     recorded = results.Results([*rows, lost])
     shown = [row.split(" | ")[:2] for row in tables.seconds(recorded, "unit", "layers").data.splitlines()[2:]]
-    assert shown == [["| ELU", "1"], ["| ELU", "2"], ["| ELU", "many"], ["| ReLU", "1"], ["| ReLU", "2"]]
+    assert shown == [
+        ["| ELU", "1"],
+        ["| ELU", "2"],
+        ["| ELU", "many"],
+        ["| ReLU", "1"],
+        ["| ReLU", "2"],
+        ["| ReLU", "None"],
+    ]
     # Diverged, and so ended sooner.
     assert {row.split(" | ")[2] for row in tables.seconds(recorded, "unit", "layers").data.splitlines()[2:]} == {"10"}
 

@@ -90,7 +90,7 @@ def _ranks(levels: Iterable[Any]) -> dict[Any, int]:
     def size(level: Any) -> float:
         try:
             return float(level)
-        except ValueError:
+        except (TypeError, ValueError):
             return math.inf
 
     # Trials end in any order.
